@@ -1,1 +1,19 @@
-//! Placeholder until its first commit.
+//! The unit of work: take a batch, compute, commit. Consumed positions, produced messages and state changes become durable in ONE
+//! atomic commit, or none of them does.
+//!
+//! ```text
+//!            poll                     submit(Unit { consumed, produced, state })
+//! topics ------------> worker's own computation ------------> one atomic, durable commit
+//!                          ^ get / scan (own uncommitted changes included)
+//! ```
+//!
+//! Nothing is marked as seen before what it caused is durable in the same commit. Everything blocks: workers are plain OS threads
+//! (Kafka's transaction calls block, and an fsync does too). This crate does not know what a message means.
+
+mod api;
+mod error;
+mod failpoint;
+
+pub use api::{Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus, Unit, Worker, WorkerSpec};
+pub use error::LogError;
+pub use failpoint::hit as failpoint;
