@@ -9,9 +9,12 @@
 //!
 //! It is *not* a record (see `barid-record`) and holds no verdict on copies (see `barid-stage`).
 
+mod decode;
 mod model;
+mod repair;
 
+pub use decode::{Decoded, Line, Undecodable, decode};
 pub use model::{
-    Article, Attribution, AttributionRole, CharsetSource, DateValue, Fingerprint, Language, LanguageMethod, Link, Note,
-    Parsed, Precision, Section, SectionKind, TzSource,
+    Article, Attribution, AttributionRole, CharsetSource, DateValue, Fingerprint, Language, LanguageMethod,
+    Link, Note, Parsed, Precision, Section, SectionKind, TzSource,
 };

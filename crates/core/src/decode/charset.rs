@@ -1,0 +1,252 @@
+//! Which charset the bytes are in: marks first, then what UTF-8 rules out, then what was declared, then statistics.
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::Encoding;
+
+use super::legacy::{self, CodePage};
+use super::{Undecodable, Units};
+use crate::model::CharsetSource;
+
+/// Statistics settle long before this; longer documents are not read twice.
+const SAMPLE_BYTES: usize = 64 * 1024;
+/// Controls are counted in the first bytes only: binary formats show theirs early.
+const CONTROL_SAMPLE_BYTES: usize = 4096;
+
+/// How to read the bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reading {
+    Utf8 { bom_bytes: usize },
+    Utf16 { big_endian: bool, bom_bytes: usize },
+    Whatwg(&'static Encoding),
+    Legacy(&'static CodePage),
+}
+
+impl Reading {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Utf8 { .. } => "utf-8",
+            Self::Utf16 { big_endian: true, .. } => "utf-16be",
+            Self::Utf16 { big_endian: false, .. } => "utf-16le",
+            Self::Whatwg(encoding) => lower_name(encoding),
+            Self::Legacy(page) => page.name,
+        }
+    }
+
+    pub(super) fn units(self) -> Units {
+        match self {
+            Self::Utf8 { .. } => Units::Utf8,
+            Self::Utf16 { .. } => Units::Utf16,
+            Self::Whatwg(encoding) if encoding.is_single_byte() => Units::SingleByte,
+            Self::Whatwg(_) => Units::Varying,
+            Self::Legacy(_) => Units::SingleByte,
+        }
+    }
+}
+
+/// Decides; see the module docs of `decode` for the order.
+pub(super) fn choose(bytes: &[u8], declared: Option<&str>) -> Result<(Reading, CharsetSource), Undecodable> {
+    if let Some(what) = magic(bytes) {
+        return Err(Undecodable::Binary { what });
+    }
+    if let Some(reading) = byte_order_mark(bytes)? {
+        return Ok((reading, CharsetSource::Bom));
+    }
+    let declared = declared.and_then(reading_of_label);
+    let zeros = memchr::memchr(0, bytes).is_some();
+    if zeros && let Some(reading) = utf16_by_zero_bytes(bytes) {
+        return Ok((reading, CharsetSource::Detected));
+    }
+    if control_share_is_binary(bytes, zeros) {
+        return Err(Undecodable::Binary { what: "control characters" });
+    }
+    if simdutf8::basic::from_utf8(bytes).is_ok() {
+        return Ok(seven_bit(bytes).unwrap_or((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8)));
+    }
+    if mostly_utf8(bytes) {
+        return Ok((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8));
+    }
+    if let Some(reading) = declared.filter(|reading| declared_fits(bytes, *reading)) {
+        return Ok((reading, CharsetSource::Declared));
+    }
+    Ok((Reading::Whatwg(guess(bytes)), CharsetSource::Detected))
+}
+
+/// Formats that scrapers deliver by mistake, by their first bytes.
+fn magic(bytes: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 16] = [
+        (b"%PDF-", "PDF"),
+        (b"\x1F\x8B", "gzip"),
+        (b"PK\x03\x04", "ZIP or Office"),
+        (b"\x89PNG\r\n", "PNG"),
+        (b"\xFF\xD8\xFF", "JPEG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"RIFF", "RIFF"),
+        (b"\x7FELF", "ELF"),
+        (b"\x28\xB5\x2F\xFD", "zstd"),
+        (b"\xFD7zXZ\x00", "xz"),
+        (b"BZh91AY", "bzip2"),
+        (b"7z\xBC\xAF\x27\x1C", "7z"),
+        (b"Rar!\x1A\x07", "RAR"),
+        (b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "old Office"),
+        (b"SQLite format 3\x00", "SQLite"),
+    ];
+    let hit = MAGIC.iter().find(|(start, _)| bytes.starts_with(start))?;
+    // "RIFF" alone could begin a text; the container has binary lengths right after it.
+    (hit.1 != "RIFF" || bytes.iter().take(16).any(|byte| *byte < 9)).then_some(hit.1)
+}
+
+fn byte_order_mark(bytes: &[u8]) -> Result<Option<Reading>, Undecodable> {
+    if bytes.starts_with(b"\xFF\xFE\x00\x00") || bytes.starts_with(b"\x00\x00\xFE\xFF") {
+        return Err(Undecodable::Charset { charset: "utf-32" });
+    }
+    Ok(match bytes {
+        [0xEF, 0xBB, 0xBF, ..] => Some(Reading::Utf8 { bom_bytes: 3 }),
+        [0xFF, 0xFE, ..] => Some(Reading::Utf16 { big_endian: false, bom_bytes: 2 }),
+        [0xFE, 0xFF, ..] => Some(Reading::Utf16 { big_endian: true, bom_bytes: 2 }),
+        _ => None,
+    })
+}
+
+/// UTF-16 text shows its spaces, digits and line ends as zero bytes that all stand on the same side of the pair, and read as such
+/// it has (nearly) no controls and no lone surrogates.
+fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading> {
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES) & !1];
+    let (mut even, mut odd) = (0_usize, 0_usize);
+    for pair in sample.chunks_exact(2) {
+        even += usize::from(pair[0] == 0);
+        odd += usize::from(pair[1] == 0);
+    }
+    let big_endian = even > odd;
+    let (zeros, stray) = if big_endian { (even, odd) } else { (odd, even) };
+    // At least one unit in fifty, and practically none on the other side.
+    if zeros * 100 < sample.len() || stray * 50 > zeros {
+        return None;
+    }
+    let units = sample.chunks_exact(2).map(|pair| {
+        let pair = [pair[0], pair[1]];
+        if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+    });
+    let bad = char::decode_utf16(units)
+        .filter(|unit| !matches!(unit, Ok(c) if !c.is_control() || matches!(c, '\t' | '\n' | '\r')))
+        .count();
+    (bad * 50 <= sample.len() / 2).then_some(Reading::Utf16 { big_endian, bom_bytes: 0 })
+}
+
+/// C0 controls that no text holds, beyond 2 % of the first bytes (5 % where there is no zero byte).
+fn control_share_is_binary(bytes: &[u8], zeros: bool) -> bool {
+    let sample = &bytes[..bytes.len().min(CONTROL_SAMPLE_BYTES)];
+    let controls: usize = sample
+        .chunks(128)
+        .map(|chunk| {
+            let count: u8 = chunk.iter().map(|b| u8::from((*b < 0x20) & !matches!(b, 9..=13 | 0x1B))).sum();
+            usize::from(count)
+        })
+        .sum();
+    controls * if zeros { 50 } else { 20 } > sample.len()
+}
+
+/// ISO-2022-JP is the one charset in use that hides in seven bits; its escape sequences give it away.
+fn seven_bit(bytes: &[u8]) -> Option<(Reading, CharsetSource)> {
+    let escape = memchr::memchr(0x1B, bytes)?;
+    let rest = bytes.get(escape + 1..escape + 3)?;
+    let is_japanese = matches!(rest, b"$@" | b"$B" | b"(J" | b"(I") && bytes.is_ascii();
+    is_japanese.then_some((Reading::Whatwg(encoding_rs::ISO_2022_JP), CharsetSource::Detected))
+}
+
+/// Text in UTF-8 with some damage: at least as many good multi-byte characters as bad sequences. In windows-125x text a pair of
+/// bytes that happens to be UTF-8 is rare, in GBK or EUC-KR about one character in seven is.
+fn mostly_utf8(bytes: &[u8]) -> bool {
+    let (mut good, mut bad) = (0_usize, 0_usize);
+    for chunk in bytes.utf8_chunks() {
+        good += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+        bad += usize::from(!chunk.invalid().is_empty());
+    }
+    good >= bad
+}
+
+fn reading_of_label(label: &str) -> Option<Reading> {
+    let label = label.trim();
+    if let Some(page) = legacy::for_label(label) {
+        return Some(Reading::Legacy(page));
+    }
+    let encoding = Encoding::for_label_no_replacement(label.as_bytes())?;
+    if encoding == encoding_rs::UTF_8 {
+        return None;
+    }
+    if encoding == encoding_rs::UTF_16LE || encoding == encoding_rs::UTF_16BE {
+        let big_endian = encoding == encoding_rs::UTF_16BE;
+        return Some(Reading::Utf16 { big_endian, bom_bytes: 0 });
+    }
+    Some(Reading::Whatwg(encoding))
+}
+
+/// A declared charset is believed unless the bytes contradict it. Latin-1 contradicts nothing and is what servers say when nobody
+/// set anything, so it never overrules the statistics.
+fn declared_fits(bytes: &[u8], reading: Reading) -> bool {
+    match reading {
+        Reading::Utf8 { .. } => false,
+        Reading::Utf16 { .. } => bytes.len() % 2 == 0,
+        Reading::Legacy(_) => true,
+        Reading::Whatwg(encoding) if encoding == encoding_rs::WINDOWS_1252 => false,
+        Reading::Whatwg(encoding) => {
+            let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+            let (text, _) = encoding.decode_without_bom_handling(sample);
+            let bad = text.chars().filter(|c| *c == '\u{FFFD}').count();
+            let high = sample.iter().filter(|byte| **byte >= 0x80).count();
+            bad * 20 <= high
+        }
+    }
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
+    let sample = &bytes[..bytes.len().min(SAMPLE_BYTES)];
+    detector.feed(sample, sample.len() == bytes.len());
+    detector.guess(None, Utf8Detection::Deny)
+}
+
+/// WHATWG names come in mixed case; records carry them in lower case.
+fn lower_name(encoding: &'static Encoding) -> &'static str {
+    const NAMES: [&str; 38] = [
+        "utf-8",
+        "ibm866",
+        "iso-8859-2",
+        "iso-8859-3",
+        "iso-8859-4",
+        "iso-8859-5",
+        "iso-8859-6",
+        "iso-8859-7",
+        "iso-8859-8",
+        "iso-8859-8-i",
+        "iso-8859-10",
+        "iso-8859-13",
+        "iso-8859-14",
+        "iso-8859-15",
+        "iso-8859-16",
+        "koi8-r",
+        "koi8-u",
+        "macintosh",
+        "windows-874",
+        "windows-1250",
+        "windows-1251",
+        "windows-1252",
+        "windows-1253",
+        "windows-1254",
+        "windows-1255",
+        "windows-1256",
+        "windows-1257",
+        "windows-1258",
+        "x-mac-cyrillic",
+        "gbk",
+        "gb18030",
+        "big5",
+        "euc-jp",
+        "iso-2022-jp",
+        "shift_jis",
+        "euc-kr",
+        "utf-16be",
+        "utf-16le",
+    ];
+    NAMES.into_iter().find(|name| name.eq_ignore_ascii_case(encoding.name())).unwrap_or(encoding.name())
+}

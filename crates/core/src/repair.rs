@@ -1,0 +1,108 @@
+//! Mojibake: UTF-8 that some server read as windows-1256 or windows-1252 and saved again, undone line by line.
+//!
+//! Arabic in UTF-8 is pairs that start with 0xD8 to 0xDB. Read as windows-1256 these are ط and ظ (and غ), every second letter;
+//! in real Arabic text those two are one letter in two hundred. Read as windows-1252 they are `Ø` and `Ù`, Cyrillic `Ð` and `Ñ`.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use encoding_rs::{Encoding, WINDOWS_1252, WINDOWS_1256};
+
+use crate::decode::Line;
+use crate::model::Note;
+
+/// Shorter runs are names or sounds, not evidence.
+const MIN_LEADS: usize = 3;
+
+/// The characters of the upper half of a single-byte charset, sorted, each with its byte.
+type Upper = [(char, u8); 128];
+
+static UPPER_1256: LazyLock<Upper> = LazyLock::new(|| upper_half(WINDOWS_1256));
+static UPPER_1252: LazyLock<Upper> = LazyLock::new(|| upper_half(WINDOWS_1252));
+
+/// Puts repaired text in place of lines that are clearly mojibake, and notes each (`mojibake_repaired`); input ranges stay.
+pub(crate) fn repair_document(text: &mut Cow<'_, str>, lines: &mut [Line], notes: &mut Vec<Note>) {
+    let Some(first) = lines.iter().position(|line| repaired(text, line).is_some()) else { return };
+    let old = std::mem::take(text);
+    let mut new = String::with_capacity(old.len());
+    new.push_str(&old[..lines[first].text_start]);
+    for index in first..lines.len() {
+        let next = lines.get(index + 1).map_or(old.len(), |line| line.text_start);
+        let line = &mut lines[index];
+        let terminator = &old[line.text_end..next];
+        let text_start = new.len();
+        match repaired(&old, line) {
+            None => new.push_str(&old[line.text_start..line.text_end]),
+            Some(fixed) => {
+                new.push_str(&fixed);
+                notes.push(Note {
+                    code: "mojibake_repaired",
+                    line: u32::try_from(index + 1).unwrap_or(u32::MAX),
+                    byte_start: line.byte_start,
+                    byte_end: line.byte_end,
+                });
+            }
+        }
+        (line.text_start, line.text_end) = (text_start, new.len());
+        new.push_str(terminator);
+    }
+    *text = Cow::Owned(new);
+}
+
+fn repaired(text: &str, line: &Line) -> Option<String> {
+    repair_line(text.get(line.text_start..line.text_end)?)
+}
+
+/// The line as it was before a server read its UTF-8 as windows-1256 or windows-1252; `None` unless that is beyond doubt.
+pub(crate) fn repair_line(line: &str) -> Option<String> {
+    let upper = suspect(line.as_bytes())?;
+    let bytes: Vec<u8> = line.chars().map(|c| byte_of(upper, c)).collect();
+    let (mut good, mut bad) = (0_usize, 0_usize);
+    let mut fixed = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        fixed.push_str(chunk.valid());
+        good += chunk.valid().bytes().filter(|byte| *byte >= 0x80).count();
+        if !chunk.invalid().is_empty() {
+            fixed.push('\u{FFFD}');
+            bad += chunk.invalid().len();
+        }
+    }
+    // 95 % of what is not ASCII must turn out to be UTF-8, and a line break must not come out of it.
+    (bad * 20 <= good + bad && !fixed.contains(['\n', '\r'])).then_some(fixed)
+}
+
+/// The charset the line seems to have been read in: lead characters make up more than a fifth of it.
+fn suspect(line: &[u8]) -> Option<&'static Upper> {
+    let (mut arabic, mut latin) = (0_usize, 0_usize);
+    for pair in line.windows(2) {
+        arabic += usize::from((pair[0] == 0xD8) & ((pair[1] == 0xB7) | (pair[1] == 0xB8)));
+        latin += usize::from((pair[0] == 0xC3) & ((pair[1] & 0xF6) == 0x90));
+    }
+    // Nearly all characters of such a line take two bytes, so a fifth of the characters is a tenth of the bytes.
+    let enough = |leads: usize| leads >= MIN_LEADS && leads * 10 > line.len();
+    if enough(arabic) {
+        Some(&UPPER_1256)
+    } else if enough(latin) {
+        Some(&UPPER_1252)
+    } else {
+        None
+    }
+}
+
+/// What the character was before; 0xFF, which no UTF-8 holds, for characters the charset cannot have produced.
+fn byte_of(upper: &Upper, c: char) -> u8 {
+    if c.is_ascii() {
+        return c as u8;
+    }
+    upper.binary_search_by_key(&c, |(known, _)| *known).map_or(0xFF, |index| upper[index].1)
+}
+
+fn upper_half(encoding: &'static Encoding) -> Upper {
+    let mut upper = [('\0', 0); 128];
+    for (slot, byte) in upper.iter_mut().zip(0x80_u8..) {
+        let (text, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
+        *slot = (text.chars().next().unwrap_or('\u{FFFD}'), byte);
+    }
+    upper.sort_unstable();
+    upper
+}
