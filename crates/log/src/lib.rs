@@ -11,9 +11,11 @@
 //! (Kafka's transaction calls block, and an fsync does too). This crate does not know what a message means.
 
 mod api;
+mod control;
 mod error;
 mod failpoint;
 
 pub use api::{Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus, Unit, Worker, WorkerSpec};
+pub use control::{Control, Wish};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;
