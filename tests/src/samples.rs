@@ -235,7 +235,10 @@ impl Report<'_> {
         let mut named: Vec<_> = map.values("source", owner);
         named.extend(map.values("credit", owner));
         let mut got = attributed(article, &roles);
-        (named.sort_unstable(), got.sort_unstable());
+        for names in [&mut named, &mut got] {
+            names.sort_unstable();
+            names.dedup();
+        }
         self.push(&format!("owner {owner} source and credit"), &format!("{named:?}"), &format!("{got:?}"));
         let standfirst = mapped_lines(map, decoded, &[SectionKind::Standfirst], Some(owner));
         let got_standfirst: Vec<_> = article.standfirst.iter().collect();
