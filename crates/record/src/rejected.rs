@@ -23,11 +23,13 @@ pub enum Reason {
     BadJson,
     /// A message on an input topic that no watcher of ours wrote.
     BadMessage,
+    /// barid's own parser failed on it: a fault to report.
+    ParserFault,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Empty,
         Self::Binary,
         Self::TooLarge,
@@ -36,6 +38,7 @@ impl Reason {
         Self::BadCompression,
         Self::BadJson,
         Self::BadMessage,
+        Self::ParserFault,
     ];
 
     /// The stable `snake_case` code.
@@ -49,6 +52,7 @@ impl Reason {
             Self::BadCompression => "bad_compression",
             Self::BadJson => "bad_json",
             Self::BadMessage => "bad_message",
+            Self::ParserFault => "parser_fault",
         }
     }
 
@@ -63,6 +67,7 @@ impl Reason {
             Self::BadCompression => "the archive is cut or damaged: deliver it again under the same name.",
             Self::BadJson => "fix the line, or the source's `fields` mapping, then deliver it again.",
             Self::BadMessage => "another program writes to this topic: see docs/topics.md for the headers it must set.",
+            Self::ParserFault => "this is a fault in barid: please report it with `barid rejected show`'s output.",
         }
     }
 

@@ -1,0 +1,87 @@
+//! What the stage counts. The verdicts of main articles and the rejected partition the documents.
+
+use barid_record::{Kind, Reason, Verdict};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::StageError;
+
+/// Counters of the stage.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) documents: IntCounter,
+    pub(crate) document_bytes: IntCounter,
+    pub(crate) replaced_bytes: IntCounter,
+    pub(crate) rejected_dropped_bytes: IntCounter,
+    verdicts: IntCounterVec,
+    rejected: IntCounterVec,
+    pub(crate) batch_seconds: Histogram,
+    pub(crate) latency_seconds: Histogram,
+}
+
+/// The label of a record's kind.
+fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Article => "article",
+        Kind::RelatedArticle => "related_article",
+    }
+}
+
+impl Metrics {
+    /// Creates and registers them, every label set at 0.
+    pub fn register(registry: &Registry) -> Result<Self, StageError> {
+        let counter = |name: &str, help: &str| -> Result<IntCounter, StageError> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| -> Result<Histogram, StageError> {
+            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
+        let verdicts = IntCounterVec::new(
+            Opts::new("barid_stage_verdicts_total", "Articles by verdict; `article` and the rejected partition the documents."),
+            &["kind", "verdict"],
+        )?;
+        let rejected = IntCounterVec::new(Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."), &["reason"])?;
+        registry.register(Box::new(verdicts.clone()))?;
+        registry.register(Box::new(rejected.clone()))?;
+        for verdict in Verdict::ALL {
+            for kind in [Kind::Article, Kind::RelatedArticle] {
+                verdicts.with_label_values(&[kind_name(kind), verdict.name()]);
+            }
+        }
+        for reason in Reason::ALL {
+            rejected.with_label_values(&[reason.code()]);
+        }
+        Ok(Self {
+            documents: counter("barid_stage_documents_total", "Documents taken from the log.")?,
+            document_bytes: counter("barid_stage_document_bytes_total", "Their bytes.")?,
+            replaced_bytes: counter("barid_stage_replaced_bytes_total", "Input bytes that were no text, each shown as U+FFFD.")?,
+            rejected_dropped_bytes: counter(
+                "barid_stage_rejected_dropped_bytes_total",
+                "Bytes of rejected documents that were not kept.",
+            )?,
+            verdicts,
+            rejected,
+            batch_seconds: histogram(
+                "barid_stage_batch_duration_seconds",
+                "Time from a polled batch to its submitted unit of work.",
+                &[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0],
+            )?,
+            latency_seconds: histogram(
+                "barid_stage_latency_seconds",
+                "Time from a document being noticed to its record being made.",
+                &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0],
+            )?,
+        })
+    }
+
+    pub(crate) fn verdict(&self, kind: Kind, verdict: Verdict) {
+        self.verdicts.with_label_values(&[kind_name(kind), verdict.name()]).inc();
+    }
+
+    pub(crate) fn rejected(&self, reason: Reason) {
+        self.rejected.with_label_values(&[reason.code()]).inc();
+    }
+}
