@@ -1,7 +1,10 @@
 //! A parse as stable, readable JSON, for the goldens: every value that `barid_core::Parsed` holds, with the body as its hash and counts
 //! (the text itself is the sample; writing it twice would only bury the changes).
 
-use barid_core::{Article, Attribution, DateValue, Fingerprint, LanguageMethod, Link, Note, Parsed, Precision, Section, TzSource};
+use barid_core::{
+    Article, Attribution, DateValue, Fingerprint, LanguageMethod, Link, Note, Parsed, Precision, Section,
+    TzSource,
+};
 use serde_json::{Value, json};
 
 /// One parse as JSON; the same parse gives the same bytes, ended by one newline.

@@ -213,7 +213,11 @@ impl Report<'_> {
     fn page(&mut self, map: &Map, decoded: &Decoded<'_>, parsed: &Parsed) {
         let charset = map.values("charset", 0).first().copied().unwrap_or("utf-8");
         self.push("charset", charset, parsed.charset);
-        self.push("related count", map.values("related", 0).join(" ").as_str(), &parsed.related.len().to_string());
+        self.push(
+            "related count",
+            map.values("related", 0).join(" ").as_str(),
+            &parsed.related.len().to_string(),
+        );
         let kinds = [SectionKind::RelatedItem, SectionKind::InlineRelated];
         let listed = mapped_lines(map, decoded, &kinds, None);
         self.push("link count", &listed.len().to_string(), &parsed.links.len().to_string());
@@ -247,7 +251,8 @@ impl Report<'_> {
         let body = mapped_lines(map, decoded, &kinds, Some(owner)).join("\n");
         if body != article.body {
             let (wanted, got) = (body.chars().count(), article.body.chars().count());
-            self.found.push(format!("{} owner {owner} body: {wanted} characters expected, got {got}", self.stem));
+            self.found
+                .push(format!("{} owner {owner} body: {wanted} characters expected, got {got}", self.stem));
         }
         let tag = self.stem.split('_').next().unwrap_or_default();
         self.push(&format!("owner {owner} language"), tag, article.language.tag);

@@ -16,7 +16,9 @@ fn a_wrong_map_is_noticed() {
     let mut sample = sample("ar_aggregator_full");
     sample.map = Map::read(&sample.path, "body 0 1-10\nrelated: 0\n").unwrap();
     let found = differences(&sample).unwrap().join("\n");
-    for difference in ["ar_aggregator_full:1 ", "ar_aggregator_full:13 ", "related count", "0 headline", "0 date"] {
+    for difference in
+        ["ar_aggregator_full:1 ", "ar_aggregator_full:13 ", "related count", "0 headline", "0 date"]
+    {
         assert!(found.contains(difference), "{difference:?} is not in:\n{found}");
     }
 }
