@@ -1,7 +1,14 @@
-//! What the test binaries share: the sample articles with their maps, and the stable JSON of the goldens. Holds no tests of its own.
+//! What the test binaries share: the sample articles with their maps, the stable JSON of the goldens, generated articles, and a stand to
+//! run the real binary in.
 
+mod corpus;
 mod golden;
+mod harness;
+mod output;
 mod samples;
 
+pub use corpus::{Corpus, Prose, Random};
 pub use golden::golden_json;
+pub use harness::{Ended, Stand};
+pub use output::{Line, output_differences, read_output};
 pub use samples::{Map, Sample, SampleError, differences, files_with_extension, read_samples, seeds_dir};

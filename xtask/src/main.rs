@@ -1,2 +1,57 @@
-//! Project tasks.
-fn main() {}
+//! The project's own commands. `cargo xtask ci` is what CI runs.
+#![allow(clippy::print_stdout, reason = "these commands talk to a person at a terminal")]
+
+mod bench;
+mod bench_idle;
+mod bench_latency;
+mod bench_pipeline;
+mod chaos;
+mod ci;
+mod error;
+mod tools;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TaskError;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "barid's project tasks")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything CI runs: formatting, layers, clippy, tests, faults, docs, dependencies.
+    Ci,
+    /// Kill barid at every named point and at random; compare its output with a run without faults.
+    Chaos(chaos::Options),
+    /// Measure; see docs/benchmarks.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Ci => ci::run(),
+        Task::Chaos(options) => chaos::run(&options),
+        Task::Bench(bench) => bench::run(bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> Result<std::path::PathBuf, TaskError> {
+    let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map(std::path::Path::to_path_buf).ok_or(TaskError::Said("xtask has no parent folder".to_owned()))
+}

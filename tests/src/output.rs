@@ -1,0 +1,140 @@
+//! Reads what a sink wrote and compares two runs: nothing lost, nothing twice, no verdict changed, order kept within a source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// One record as far as two runs must agree on it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    /// Its id.
+    pub record_id: String,
+    /// Its version.
+    pub version: u64,
+    /// Its verdict.
+    pub verdict: String,
+    /// The first record of its text.
+    pub canonical_record_id: String,
+    /// Its source and the document's key there.
+    pub document: (String, String),
+    /// Hash of its text.
+    pub content_sha256: String,
+}
+
+/// The records in a sink's folder, in offset order. Fails on a gap or an overlap between files and on a line that is no record.
+pub fn read_output(dir: &Path) -> io::Result<Vec<Line>> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    if dir.exists() {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+            if name.starts_with("records-") && name.ends_with(".jsonl") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    let (mut lines, mut next) = (Vec::new(), 0);
+    for path in files {
+        let broken = |what: String| io::Error::other(format!("{}: {what}", path.display()));
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let offsets: Vec<u64> = stem.split('-').skip(2).filter_map(|part| part.parse().ok()).collect();
+        let [first, last] = offsets[..] else { return Err(broken("no offset range in its name".into())) };
+        if first != next {
+            return Err(broken(format!("starts at {first}, the file before ends at {next}")));
+        }
+        let text = fs::read_to_string(&path)?;
+        let before = lines.len();
+        for line in text.lines() {
+            lines.push(read_line(line).ok_or_else(|| broken(format!("no record: {line:.80}")))?);
+        }
+        if (lines.len() - before) as u64 != last + 1 - first {
+            return Err(broken(format!("holds {} records", lines.len() - before)));
+        }
+        next = last + 1;
+    }
+    Ok(lines)
+}
+
+fn read_line(line: &str) -> Option<Line> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Some(Line {
+        record_id: text("/record_id")?,
+        version: record.get("version")?.as_u64()?,
+        verdict: text("/dedup/verdict")?,
+        canonical_record_id: text("/dedup/canonical_record_id")?,
+        document: (text("/source/source_id")?, text("/source/key")?),
+        content_sha256: text("/hashes/content_sha256")?,
+    })
+}
+
+/// What differs between a run without faults and one with them; empty when they agree.
+pub fn output_differences(expected: &[Line], found: &[Line]) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut report = |text: String| {
+        if differences.len() < 20 {
+            differences.push(text);
+        }
+    };
+    let key = |line: &Line| (line.record_id.clone(), line.version);
+    let mut seen = BTreeSet::new();
+    for line in found {
+        if !seen.insert(key(line)) {
+            report(format!("duplicated: {} version {}", line.record_id, line.version));
+        }
+    }
+    let by_key: BTreeMap<_, _> = found.iter().map(|line| (key(line), line)).collect();
+    let expected_keys: BTreeSet<_> = expected.iter().map(key).collect();
+    for line in expected {
+        match by_key.get(&key(line)) {
+            None => report(format!("lost: {} of {:?}", line.record_id, line.document)),
+            Some(other) if *other != line => report(format!("changed: {line:?} became {other:?}")),
+            Some(_) => {}
+        }
+    }
+    for line in found.iter().filter(|line| !expected_keys.contains(&key(line))) {
+        report(format!("invented: {} version {}", line.record_id, line.version));
+    }
+    for source in expected.iter().map(|line| &line.document.0).collect::<BTreeSet<_>>() {
+        let order = |lines: &[Line]| -> Vec<_> { lines.iter().filter(|line| line.document.0 == *source).map(key).collect() };
+        if order(expected) != order(found) {
+            report(format!("order of source {source} differs"));
+        }
+    }
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, version: u64) -> Line {
+        Line {
+            record_id: id.into(),
+            version,
+            verdict: "unique".into(),
+            canonical_record_id: id.into(),
+            document: ("s".into(), id.into()),
+            content_sha256: "0".into(),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_found() {
+        let expected = [line("a", 1), line("b", 1)];
+        assert_eq!(output_differences(&expected, &expected), Vec::<String>::new());
+        let starts = |found: &[Line], what: &str| {
+            let all = output_differences(&expected, found);
+            assert!(all.iter().any(|one| one.starts_with(what)), "{what}: {all:?}");
+        };
+        starts(&[line("a", 1)], "lost");
+        starts(&[line("a", 1), line("b", 1), line("b", 1)], "duplicated");
+        starts(&[line("a", 1), line("b", 1), line("c", 1)], "invented");
+        starts(&[line("b", 1), line("a", 1)], "order");
+        starts(&[line("a", 1), Line { verdict: "exact_copy".into(), ..line("b", 1) }], "changed");
+    }
+}

@@ -1,0 +1,153 @@
+//! Kill-anywhere: whatever dies in between, the output set is that of a run without faults.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use barid_tests::{Corpus, Ended, Line, Prose, Random, Stand, seeds_dir};
+
+use crate::error::{TaskError, io};
+use crate::tools;
+
+/// How hard to try.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Run on the embedded log (the only backend so far).
+    #[arg(long)]
+    embedded: bool,
+    /// Kills at random moments, beside the named points.
+    #[arg(long, default_value_t = 200)]
+    kills: usize,
+    /// Articles of the corpus.
+    #[arg(long, default_value_t = 3000)]
+    articles: usize,
+    /// Cargo profile of the binary under test.
+    #[arg(long, default_value = "release")]
+    profile: String,
+    /// Seed of corpus and kill times.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Options {
+    /// The form CI runs.
+    pub(crate) fn short() -> Self {
+        Self { embedded: true, kills: 20, articles: 600, profile: "dev".to_owned(), seed: 1 }
+    }
+}
+
+/// Kill the first time a point is reached, and again in the middle of things.
+const OCCURRENCES: [u32; 3] = [1, 2, 7];
+/// A series that needs more restarts than this makes no progress.
+const MOST_RESTARTS: usize = 400;
+
+/// Small borders, so that a short run crosses each many times.
+const CONFIG: &str = "rotate_bytes = 400000\nrotate_seconds = 1\n\n[log]\nsegment_bytes = 2000000\njournal_bytes = 600000\n\n[stage]\n\
+                      batch_documents = 32\n\n[web]\nlisten = \"\"\n";
+
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    if !options.embedded {
+        return Err(TaskError::Said("name the backend: --embedded".to_owned()));
+    }
+    let binary = tools::barid(&options.profile, &["failpoints"])?;
+    let folder = tempfile::tempdir().map_err(io("making a folder"))?;
+    let input = folder.path().join("input");
+    let corpus = Corpus { seed: options.seed, articles: options.articles, copies_percent: 20, article_bytes: 6000 };
+    let prose = Prose::read(&seeds_dir()).map_err(io("reading the sample articles"))?;
+    corpus.write(&prose, &input).map_err(io("writing the corpus"))?;
+    let chaos = Chaos { binary, root: folder.path().to_owned(), input };
+    let calm = chaos.stand("calm")?;
+    calm.once(None).map_err(io("the run without faults"))?;
+    let expected = calm.output().map_err(io("reading the output of the run without faults"))?;
+    println!("\nchaos: {} articles, {} records without faults", options.articles, expected.len());
+    if expected.len() < options.articles {
+        return Err(TaskError::Said(format!("only {} records of {} articles", expected.len(), options.articles)));
+    }
+    chaos.named_points(&expected)?;
+    chaos.random_kills(&expected, options.kills, &mut Random::new(options.seed))
+}
+
+struct Chaos {
+    binary: PathBuf,
+    root: PathBuf,
+    input: PathBuf,
+}
+
+/// Every named crash point of every crate.
+fn points() -> Vec<&'static str> {
+    [barid_watcher::FAILPOINTS, barid_log::FAILPOINTS, barid_stage::FAILPOINTS, barid_sink::FAILPOINTS].concat()
+}
+
+impl Chaos {
+    fn stand(&self, name: &str) -> Result<Stand, TaskError> {
+        Stand::new(&self.binary, &self.root.join(name), &self.input, CONFIG).map_err(io("preparing a run"))
+    }
+
+    /// Kills at each named point, and once more at the same point during the recovery, then lets the run end.
+    fn named_points(&self, expected: &[Line]) -> Result<(), TaskError> {
+        let (mut kills, mut never) = (0, Vec::new());
+        for point in points() {
+            let mut reached = false;
+            for nth in OCCURRENCES {
+                let armed = format!("{point}:{nth}");
+                let stand = self.stand("point")?;
+                // Points of the recovery itself need something to recover from.
+                let mut died = stand.once_killed_after(Duration::from_millis(150)).map_err(io(&armed))? == Ended::Killed;
+                for _ in 0..2 {
+                    if stand.once(Some(&armed)).map_err(io(&armed))? == Ended::Killed {
+                        (died, reached) = (true, true);
+                        kills += 1;
+                    }
+                }
+                if died {
+                    stand.once(None).map_err(io(&armed))?;
+                }
+                verdict(&stand, &armed, expected)?;
+            }
+            if !reached {
+                never.push(point);
+            }
+        }
+        println!("chaos: {kills} kills at {} named points: 0 lost, 0 duplicated, 0 changed", points().len());
+        if never.is_empty() { Ok(()) } else { Err(TaskError::Said(format!("never reached: {}", never.join(", ")))) }
+    }
+
+    /// Kills at random moments until enough kills are counted; each series runs to its end.
+    fn random_kills(&self, expected: &[Line], wanted: usize, random: &mut Random) -> Result<(), TaskError> {
+        let (mut kills, mut series) = (0, 0);
+        while kills < wanted {
+            series += 1;
+            let stand = self.stand("random")?;
+            let mut restarts = 0;
+            // From a kill during start-up to one deep in the work.
+            let longest_ms = 20 + random.below(600);
+            while kills < wanted {
+                restarts += 1;
+                if restarts > MOST_RESTARTS {
+                    return Err(TaskError::Said(format!("no end after {MOST_RESTARTS} restarts in {}", stand.data_dir().display())));
+                }
+                let delay = Duration::from_millis(1 + random.below(longest_ms));
+                if stand.once_killed_after(delay).map_err(io("a random kill"))? == Ended::Done {
+                    break;
+                }
+                kills += 1;
+                // A short series of kills must not starve the run for ever.
+                if restarts % 40 == 0 {
+                    break;
+                }
+            }
+            stand.once(None).map_err(io("the run after the kills"))?;
+            verdict(&stand, &format!("series {series} of random kills"), expected)?;
+        }
+        println!("chaos: {kills} kills at random moments in {series} series: 0 lost, 0 duplicated, 0 changed");
+        Ok(())
+    }
+}
+
+fn verdict(stand: &Stand, what: &str, expected: &[Line]) -> Result<(), TaskError> {
+    let found = stand.audit(expected).map_err(io(format!("reading the output after {what}")))?;
+    if !found.is_empty() {
+        let kept: &Path = &stand.data_dir();
+        return Err(TaskError::Said(format!("after {what} ({}):\n  {}", kept.display(), found.join("\n  "))));
+    }
+    stand.remove().map_err(io("cleaning up"))
+}

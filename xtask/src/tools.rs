@@ -1,0 +1,105 @@
+//! Programs the tasks need, fetched once into `target/tools` by the package managers' own names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::{TaskError, io};
+use crate::root;
+
+/// Runs a command with the terminal's own output; an end other than success is an error.
+pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
+    let shown = show(command);
+    let failed = |outcome: String| TaskError::Command { command: shown.clone(), outcome };
+    let status = command.status().map_err(|error| failed(format!("did not start: {error}")))?;
+    if status.success() { Ok(()) } else { Err(failed(format!("ended with {status}"))) }
+}
+
+fn show(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// `cargo` at the repository's root.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), TaskError> {
+    println!("\n$ cargo {}", arguments.join(" "));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(Command::new(cargo).args(arguments).current_dir(root()?))
+}
+
+fn tools_dir() -> Result<PathBuf, TaskError> {
+    let dir = target_dir()?.join("tools");
+    fs::create_dir_all(&dir).map_err(io(format!("making {}", dir.display())))?;
+    Ok(dir)
+}
+
+/// Cargo's target folder.
+pub(crate) fn target_dir() -> Result<PathBuf, TaskError> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => Ok(dir.into()),
+        None => Ok(root()?.join("target")),
+    }
+}
+
+/// A program from crates.io, built once.
+pub(crate) fn from_cargo(package: &str, version: &str) -> Result<PathBuf, TaskError> {
+    let dir = tools_dir()?;
+    let program = dir.join("bin").join(package);
+    if !program.exists() {
+        println!("building {package} {version} (once)");
+        let root = dir.to_string_lossy().into_owned();
+        let build = tools_dir()?.join("build").to_string_lossy().into_owned();
+        cargo(&["install", package, "--version", version, "--locked", "--quiet", "--root", &root, "--target-dir", &build])?;
+        let _ = fs::remove_dir_all(build);
+    }
+    Ok(program)
+}
+
+/// A Debian package and those it names, unpacked without installing; returns the folder that stands for `/`. No root needed.
+pub(crate) fn from_debian(packages: &[&str]) -> Result<PathBuf, TaskError> {
+    let dir = tools_dir()?.join(format!("debian-{}", packages.join("-")));
+    let done = dir.join("unpacked");
+    if done.exists() {
+        return Ok(dir);
+    }
+    println!("fetching Debian packages {} (once)", packages.join(" "));
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).map_err(io(format!("making {}", dir.display())))?;
+    let download = || run(Command::new("apt-get").args(["-q", "download"]).args(packages).current_dir(&dir));
+    if download().is_err() {
+        // The package lists of a fresh machine are empty or old.
+        run(Command::new("apt-get").args(["-q", "update"]))?;
+        download()?;
+    }
+    for entry in fs::read_dir(&dir).map_err(io("listing packages"))?.flatten() {
+        if entry.path().extension().is_some_and(|ending| ending == "deb") {
+            run(Command::new("dpkg").arg("-x").arg(entry.path()).arg(&dir))?;
+        }
+    }
+    fs::write(&done, "").map_err(io("marking packages as unpacked"))?;
+    Ok(dir)
+}
+
+/// `promtool` of Debian's prometheus package.
+pub(crate) fn promtool() -> Result<PathBuf, TaskError> {
+    Ok(from_debian(&["prometheus"])?.join("usr/bin/promtool"))
+}
+
+/// The barid binary, built in that profile with those features.
+pub(crate) fn barid(profile: &str, features: &[&str]) -> Result<PathBuf, TaskError> {
+    let mut arguments = vec!["build", "--package", "barid", "--profile", profile];
+    let features = features.join(",");
+    // Another folder where features differ: the two builds would overwrite each other's binary.
+    let target = if features.is_empty() { target_dir()? } else { target_dir()?.join(&features) };
+    let shown = target.to_string_lossy().into_owned();
+    arguments.extend(["--target-dir", &shown]);
+    if !features.is_empty() {
+        arguments.extend(["--features", &features]);
+    }
+    cargo(&arguments)?;
+    Ok(binary(&target, profile))
+}
+
+fn binary(target: &Path, profile: &str) -> PathBuf {
+    target.join(if profile == "dev" { "debug" } else { profile }).join("barid")
+}
