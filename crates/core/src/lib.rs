@@ -9,10 +9,12 @@
 //!
 //! It is *not* a record (see `barid-record`) and holds no verdict on copies (see `barid-stage`).
 
+mod date;
 mod decode;
 mod model;
 mod repair;
 
+pub use date::parse_date;
 pub use decode::{Decoded, Line, Undecodable, decode};
 pub use model::{
     Article, Attribution, AttributionRole, CharsetSource, DateValue, Fingerprint, Language, LanguageMethod,
