@@ -15,7 +15,7 @@ use crate::patient::{Patience, PatientFile};
 use crate::{Metrics, RecordFile, SinkError};
 
 /// The consumer group of this sink.
-pub(crate) const GROUP: &str = "sink.jsonl";
+pub const GROUP: &str = "sink.jsonl";
 
 /// The named crash points of this crate.
 pub const FAILPOINTS: &[&str] = &["sink.write.after", "sink.rename.before", "sink.rename.after", "sink.ack.before"];
@@ -59,11 +59,6 @@ pub struct Summary {
     pub bytes: u64,
     /// Files made visible.
     pub files: u64,
-}
-
-/// The group this sink reads with.
-pub fn group() -> &'static str {
-    GROUP
 }
 
 /// Writes records until asked to end. With [`Wish::Drain`] every record there is becomes visible first; with [`Wish::Stop`] the file
@@ -116,8 +111,9 @@ fn recover(
     for path in temporary {
         std::fs::remove_file(&path).map_err(io("removing", &path))?;
     }
-    let mut next = worker.position(Topic::Records, 0);
-    for file in finished.iter().filter(|file| file.last >= next) {
+    let acknowledged = worker.position(Topic::Records, 0);
+    let mut next = acknowledged;
+    for file in finished.iter().filter(|file| file.last >= acknowledged) {
         if file.first != next || file.last >= log_end {
             return Err(SinkError::AheadOfLog { path: file.path.clone(), file_last: file.last, log_end });
         }
@@ -125,7 +121,7 @@ fn recover(
         metrics.adopted_files.inc();
         next = file.last + 1;
     }
-    if next > worker.position(Topic::Records, 0) {
+    if next > acknowledged {
         sync_dir(dir).map_err(io("making durable the folder", dir))?;
         let ticket = worker.submit(acknowledge(next))?;
         worker.wait(ticket)?;
@@ -221,6 +217,7 @@ impl Sink<'_> {
             source,
         })?;
         failpoint("sink.write.after");
+        tracing::debug!(record_id = %String::from_utf8_lossy(&message.key), offset = message.offset, "written");
         open.last = message.offset;
         open.bytes += message.value.len() as u64 + 1;
         self.next = message.offset + 1;

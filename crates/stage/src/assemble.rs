@@ -52,7 +52,7 @@ fn apply_hints(raw: &RawDocument, article: &mut Article) {
     {
         article.headline = Some(headline.clone());
         article.headline_inferred = true;
-        article.fingerprint = barid_core::fingerprint(Some(headline), &article.body);
+        article.fingerprint = barid_core::hash_article(Some(headline), &article.body);
     }
     if article.published.is_none() {
         article.published = raw.hints.published.as_deref().and_then(barid_core::parse_date);

@@ -11,7 +11,6 @@ pub struct Metrics {
     pub(crate) documents: IntCounter,
     pub(crate) document_bytes: IntCounter,
     pub(crate) replaced_bytes: IntCounter,
-    pub(crate) rejected_dropped_bytes: IntCounter,
     verdicts: IntCounterVec,
     rejected: IntCounterVec,
     pub(crate) batch_seconds: Histogram,
@@ -58,10 +57,6 @@ impl Metrics {
             documents: counter("barid_stage_documents_total", "Documents taken from the log.")?,
             document_bytes: counter("barid_stage_document_bytes_total", "Their bytes.")?,
             replaced_bytes: counter("barid_stage_replaced_bytes_total", "Input bytes that were no text, each shown as U+FFFD.")?,
-            rejected_dropped_bytes: counter(
-                "barid_stage_rejected_dropped_bytes_total",
-                "Bytes of rejected documents that were not kept.",
-            )?,
             verdicts,
             rejected,
             batch_seconds: histogram(
