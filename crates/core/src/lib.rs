@@ -11,12 +11,28 @@
 
 mod date;
 mod decode;
-mod model;
 mod repair;
+mod fields;
+mod fold;
+mod hash;
+mod language;
+mod lexicon;
+mod model;
+mod notes;
+mod parse;
+mod rows;
+mod shape;
+mod split;
+mod words;
 
 pub use date::parse_date;
 pub use decode::{Decoded, Line, Undecodable, decode};
+pub use hash::{NORMALIZER, hash_article, raw_sha256};
 pub use model::{
     Article, Attribution, AttributionRole, CharsetSource, DateValue, Fingerprint, Language, LanguageMethod,
     Link, Note, Parsed, Precision, Section, SectionKind, TzSource,
 };
+pub use parse::{parse, parse_bytes};
+
+/// Version of the parsing rules and lexicons: raised when the same bytes may be read differently.
+pub const RULES_VERSION: &str = "1";

@@ -1,0 +1,151 @@
+//! Words of time inside prose: "today Wednesday", and months named twice.
+
+use std::ops::Range;
+
+use crate::fold;
+
+/// Folded names of the days.
+const DAYS: [&str; 8] = ["السبت", "الاحد", "الاثنين", "الثلاثاء", "الاربعاء", "الخميس", "الجمعه", "الاتنين"];
+/// Folded words that make a day's name a date.
+const ANCHORS: [&str; 7] = ["اليوم", "امس", "غدا", "الليله", "مساء", "صباح", "فجر"];
+/// Folded months of the Levant and their Western names, month by month; slash pairs come in either order.
+const MONTHS: [[&str; 4]; 12] = [
+    ["يناير", "كانون الثاني", "جانفي", ""],
+    ["فبراير", "شباط", "فيفري", ""],
+    ["مارس", "اذار", "", ""],
+    ["ابريل", "نيسان", "افريل", ""],
+    ["مايو", "ايار", "ماي", ""],
+    ["يونيو", "حزيران", "جوان", "يونيه"],
+    ["يوليو", "تموز", "جويليه", "يوليه"],
+    ["اغسطس", "اب", "اوت", "غشت"],
+    ["سبتمبر", "ايلول", "شتنبر", ""],
+    ["اكتوبر", "تشرين الاول", "", ""],
+    ["نوفمبر", "تشرين الثاني", "نونبر", ""],
+    ["ديسمبر", "كانون الاول", "دجنبر", ""],
+];
+
+/// "Today Wednesday", "yesterday Monday", and a day between two commas.
+pub(super) fn relative_days(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let words: Vec<Range<usize>> = if text.contains("ال") { words(text).collect() } else { Vec::new() };
+    let pairs: Vec<Range<usize>> = (0..words.len()).filter_map(|at| relative_day(text, &words, at)).collect();
+    pairs.into_iter()
+}
+
+fn relative_day(text: &str, words: &[Range<usize>], at: usize) -> Option<Range<usize>> {
+    let day = words.get(at)?;
+    if !is_one_of(&DAYS, text.get(day.clone())?) {
+        return None;
+    }
+    let before = at.checked_sub(1).and_then(|before| words.get(before));
+    if let Some(before) =
+        before.filter(|before| text.get(before.end..day.start).is_some_and(|gap| gap.trim().is_empty()))
+    {
+        return is_one_of(&ANCHORS, text.get(before.clone())?).then_some(before.start..day.end);
+    }
+    let is_comma = |c: char| matches!(c, '،' | ',' | '-' | '–' | '(' | ')');
+    let opens = text.get(..day.start)?.trim_end().ends_with(is_comma);
+    (opens && text.get(day.end..)?.trim_start().starts_with(is_comma)).then(|| day.clone())
+}
+
+/// Runs of letters.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(from..)?;
+        let start = from + rest.find(|c: char| c.is_alphabetic())?;
+        let is_edge = |c: char| !c.is_alphabetic() && !matches!(c, '\u{64B}'..='\u{652}' | '\u{640}');
+        let end = text.get(start..)?.find(is_edge).map_or(text.len(), |length| start + length);
+        from = end;
+        Some(start..end)
+    })
+}
+
+fn is_one_of(names: &[&str], word: &str) -> bool {
+    // The longest name is 7 letters; marks may double it.
+    word.len() <= 32 && names.contains(&fold::words_of(word).as_str())
+}
+
+/// One month under two names: `آذار/ مارس`.
+pub(super) fn dual_months(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    memchr::memchr_iter(b'/', text.as_bytes()).filter_map(|at| {
+        let (left_start, right_end) = (window_before(text, at), window_after(text, at + 1));
+        let (left, right) = (text.get(left_start..at)?.trim_end(), text.get(at + 1..right_end)?);
+        let right_start = at + 1 + (right.len() - right.trim_start().len());
+        let right = right.trim_start();
+        let left = (1..=2).find_map(|count| month_before(left, count))?;
+        let right = (1..=2).rev().find_map(|count| month_after(right, count))?;
+        (left.0 == right.0).then(|| left_start + left.1..right_start + right.1)
+    })
+}
+
+/// Two months and their spaces are shorter than this, in bytes; looking no further keeps the search linear.
+const WINDOW_BYTES: usize = 64;
+
+fn window_before(text: &str, at: usize) -> usize {
+    let start = at.saturating_sub(WINDOW_BYTES);
+    (start..=at).find(|&start| text.is_char_boundary(start)).unwrap_or(at)
+}
+
+fn window_after(text: &str, at: usize) -> usize {
+    let end = text.len().min(at + WINDOW_BYTES);
+    (at..=end).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(at)
+}
+
+/// The month that the last `count` words of `text` name, and the byte where they start.
+fn month_before(text: &str, count: usize) -> Option<(usize, usize)> {
+    let start =
+        text.rmatch_indices(char::is_whitespace).nth(count - 1).map_or(0, |(at, space)| at + space.len());
+    Some((month(text.get(start..)?)?, start))
+}
+
+/// The month that the first `count` words of `text` name, and the byte where they end.
+fn month_after(text: &str, count: usize) -> Option<(usize, usize)> {
+    let is_edge = |c: char| !c.is_alphabetic();
+    let end = text.match_indices(is_edge).nth(count - 1).map_or(text.len(), |(at, _)| at);
+    let name = text.get(..end)?.trim_end_matches(is_edge);
+    Some((month(name)?, name.len()))
+}
+
+fn month(name: &str) -> Option<usize> {
+    if name.len() > 40 {
+        return None;
+    }
+    let folded = fold::words_of(name);
+    MONTHS.iter().position(|names| !folded.is_empty() && names.contains(&folded.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts<'t>(text: &'t str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<&'t str> {
+        ranges.map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn days_with_an_anchor_or_between_commas_are_relative() {
+        for (text, expected) in [
+            ("قال الوزير اليوم الأربعاء إن", vec!["اليوم الأربعاء"]),
+            ("أعلن المجلس، الإثنين، أن", vec!["الإثنين"]),
+            ("أعلن أمس الاثنين، ثم اليوم الثلاثاء", vec!["أمس الاثنين", "اليوم الثلاثاء"]),
+            ("وافقت يوم الأربعاء على", vec![]),
+            ("في مقابلة بثت الأربعاء، إن", vec![]),
+            ("صحيفة اليوم السابع", vec![]),
+        ] {
+            assert_eq!(texts(text, relative_days(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_named_twice_are_found_in_either_order() {
+        for (text, expected) in [
+            ("وفي آذار/ مارس، قال", vec!["آذار/ مارس"]),
+            ("من يناير/كانون الثاني إلى سبتمبر/أيلول أكثر", vec!["يناير/كانون الثاني", "سبتمبر/أيلول"]),
+            ("في كانون الأول/ديسمبر 2020", vec!["كانون الأول/ديسمبر"]),
+            ("في مايو/حزيران", vec![]),
+            ("24/ أ ف ب", vec![]),
+        ] {
+            assert_eq!(texts(text, dual_months(text)), expected, "{text}");
+        }
+    }
+}

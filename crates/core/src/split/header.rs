@@ -1,0 +1,158 @@
+//! What stands before the first paragraph: headline, date, byline, standfirst, caption, repeats of the headline.
+
+use super::{Splitter, State};
+use crate::date::{self, DateLine};
+use crate::lexicon::{self, Class};
+use crate::model::SectionKind;
+use crate::rows::{Cue, Row};
+use crate::shape::Ending;
+
+/// Rows that a header may take; what comes later is body.
+const HEADER_ROWS: usize = 12;
+/// How far behind a standfirst its paragraph may stand.
+const STANDFIRST_REACH: usize = 10;
+/// Longest line that is looked at as a date.
+const DATE_MAX_BYTES: usize = 300;
+/// Longest line of names and places, in characters.
+const CREDIT_MAX_CHARS: usize = 48;
+
+impl Splitter<'_, '_> {
+    /// Labels the rows before the first paragraph of the main article.
+    pub(super) fn main_header(&mut self) {
+        let mut headline: Option<usize> = None;
+        while self.at() < self.rows.len().min(HEADER_ROWS) {
+            let at = self.at();
+            let Some(row) = self.rows.get(at) else { return };
+            match row.cue(true) {
+                Some(Cue::Source) => self.label_hit(SectionKind::Source, 0.9),
+                Some(Cue::Byline) => self.label_hit(SectionKind::Byline, 0.9),
+                Some(Cue::Caption) => self.label_hit(SectionKind::Caption, 0.8),
+                Some(Cue::Comments) => self.label_hit(SectionKind::Comments, 0.8),
+                Some(Cue::Share) => self.label_hit(SectionKind::Share, 0.8),
+                Some(Cue::Promo) => self.label_hit(SectionKind::Promo, 0.8),
+                Some(Cue::Chrome) => self.label_hit(SectionKind::Chrome, 0.9),
+                Some(Cue::Marker | Cue::Inline | Cue::Keywords) => return,
+                None if date_of(Some(row)).is_some() => self.label(SectionKind::Date, "date.line", 0.95),
+                None if headline.is_none() => {
+                    if !self.is_headline(at) {
+                        return;
+                    }
+                    headline = Some(at);
+                    self.label(SectionKind::Headline, "headline.first_short_line", 0.9);
+                }
+                None => {
+                    if !self.below_headline(row, headline) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A row between headline and body that carries no marker; false when it is the body.
+    fn below_headline(&mut self, row: &Row<'_>, headline: Option<usize>) -> bool {
+        let at = self.at();
+        let is_repeat =
+            headline.and_then(|at| self.rows.get(at)).is_some_and(|headline| headline.text == row.text);
+        if is_repeat {
+            self.label(SectionKind::HeadlineRepeat, "headline_repeat.same_text", 1.0);
+        } else if photo_credit(row).is_some() {
+            self.label(SectionKind::Caption, "caption.agency_in_brackets", 0.9);
+        } else if is_credit_line(row) {
+            self.label(SectionKind::Byline, "byline.place_or_agency", 0.8);
+        } else if self.is_standfirst(at) {
+            self.label(SectionKind::Standfirst, "standfirst.paragraph_repeated", 0.95);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Short, not a sentence, and something follows it.
+    fn is_headline(&self, at: usize) -> bool {
+        self.rows.get(at).is_some_and(|row| row.shape.is_headline() && row.shape.bullet_bytes == 0)
+            && at + 1 < self.rows.len()
+    }
+
+    /// The same paragraph comes again below, perhaps with one more letter in front ("and").
+    fn is_standfirst(&self, at: usize) -> bool {
+        let Some(row) = self.rows.get(at) else { return false };
+        let below = self.rows.iter().skip(at + 1).take(STANDFIRST_REACH);
+        let mut repeats = below.filter_map(|later| later.text.strip_suffix(row.text));
+        row.shape.is_paragraph() && repeats.any(|before| matches!(before, "" | "و" | "ف"))
+    }
+
+    /// Labels headline, date, byline and caption of a related article that begins at the next row.
+    pub(super) fn related_header(&mut self) {
+        self.state = State::default();
+        let first = self.at();
+        if self.is_related_headline(first) && self.row(first + 1).is_some() {
+            self.label(SectionKind::RelatedHeadline, "related_headline.after_marker", 0.9);
+        }
+        while let Some(row) = self.rows.get(self.at()) {
+            let is_repeat =
+                self.rows.get(first).is_some_and(|headline| headline.text == row.text) && self.at() > first;
+            match row.cue(true) {
+                Some(Cue::Byline) => self.label_hit(SectionKind::RelatedByline, 0.9),
+                Some(Cue::Caption) => self.label_hit(SectionKind::Caption, 0.8),
+                None if date_of(Some(row)).is_some() => {
+                    self.label(SectionKind::RelatedDate, "date.line", 0.95)
+                }
+                None if is_repeat => {
+                    self.label(SectionKind::HeadlineRepeat, "headline_repeat.same_text", 1.0)
+                }
+                None if photo_credit(row).is_some() => {
+                    self.label(SectionKind::Caption, "caption.agency_in_brackets", 0.9);
+                }
+                None if is_credit_line(row) => {
+                    self.label(SectionKind::RelatedByline, "byline.place_or_agency", 0.8)
+                }
+                Some(_) | None => return,
+            }
+        }
+    }
+}
+
+/// The date line that a row is, if it is one.
+pub(crate) fn date_of(row: Option<&Row<'_>>) -> Option<DateLine> {
+    row.filter(|row| row.text.len() <= DATE_MAX_BYTES).and_then(|row| date::find_dates(row.text))
+}
+
+/// Byte range of the picture credit at the end of a short line: an agency in brackets or behind a slash or dash.
+pub(crate) fn photo_credit(row: &Row<'_>) -> Option<std::ops::Range<usize>> {
+    if row.shape.is_paragraph() || row.shape.ending != Ending::Open {
+        return None;
+    }
+    let text = row.text;
+    let (open, inner) = if let Some(body) = text.strip_suffix([')', ']']) {
+        let open = body.rfind(['(', '['])?;
+        (open, body.get(open + 1..)?)
+    } else {
+        let open = text.rfind(['/', '|', '-', '–'])?;
+        let width = text.get(open..)?.chars().next()?.len_utf8();
+        (open, text.get(open + width..)?)
+    };
+    let name = inner.rsplit([':', '/']).next().unwrap_or(inner).trim();
+    let is_name = lexicon::get().name_class(name) == Some(Class::Agency);
+    (is_name && open > 0 && text.get(..open)?.split_whitespace().count() > 2).then_some(open..text.len())
+}
+
+/// A short line of nothing but places and agencies, such as `City - Agency` or `(Agency)`.
+pub(crate) fn is_credit_line(row: &Row<'_>) -> bool {
+    if row.shape.chars > CREDIT_MAX_CHARS || row.shape.ending != Ending::Open {
+        return false;
+    }
+    let bare =
+        row.text.trim_matches(|c: char| matches!(c, '(' | ')' | '[' | ']' | '/' | '*' | '-' | '–' | ' '));
+    let mut names = bare.split(['/', '-', '–', '—', ',', '،', '|', '+']).map(str::trim);
+    let mut has_agency = false;
+    let all_known = names.all(|name| match lexicon::get().name_class(name) {
+        Some(Class::Agency) => {
+            has_agency = true;
+            true
+        }
+        Some(Class::Place) => true,
+        Some(_) | None => false,
+    });
+    all_known && (has_agency || bare.contains([' ', '-', '/']))
+}
