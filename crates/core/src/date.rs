@@ -34,6 +34,8 @@ use token::{Kind, Token};
 const MAX_LINE_BYTES: usize = 300;
 /// Without a digit only short relative forms and weekdays remain.
 const MAX_BYTES_WITHOUT_DIGIT: usize = 64;
+/// Foreign words of a zone (`بتوقيت شرق أوروبا`).
+const MAX_ZONE_WORDS: usize = 2;
 /// Words of a source name beside the date.
 const MAX_REST_WORDS_AFTER: usize = 6;
 const MAX_REST_WORDS_BEFORE: usize = 3;
@@ -55,10 +57,15 @@ pub(crate) struct DateLine {
 
 /// Reads a line as a date line; `None` when it is anything else. `line` is one line without its terminator.
 pub(crate) fn find_dates(line: &str) -> Option<DateLine> {
-    if line.len() > MAX_LINE_BYTES || (line.len() > MAX_BYTES_WITHOUT_DIGIT && !has_digit(line)) {
+    if line.len() > MAX_LINE_BYTES {
         return None;
     }
-    let tokens = token::tokens(line)?;
+    let has_digit = has_digit(line);
+    if !has_digit && line.len() > MAX_BYTES_WITHOUT_DIGIT {
+        return None;
+    }
+    // Without a digit there is no date for a source to stand beside.
+    let tokens = token::tokens(line, if has_digit { MAX_ZONE_WORDS + MAX_REST_WORDS_AFTER } else { 0 })?;
     if let Some(found) = Scan::run(line, &tokens) {
         return Some(found);
     }
@@ -75,7 +82,7 @@ pub fn parse_date(text: &str) -> Option<DateValue> {
     if let Some(value) = unix_time(text) {
         return Some(value);
     }
-    let tokens = token::tokens(text)?;
+    let tokens = token::tokens(text, MAX_ZONE_WORDS)?;
     let found = Scan::run(text, &tokens)?;
     match (found.published, found.modified) {
         (Some((value, _)), None) | (None, Some((value, _))) => Some(value),

@@ -85,12 +85,21 @@ impl Draft {
         self.numbers.clear();
     }
 
-    /// A named or numeric day in our calendar, readable or not.
+    /// Takes over what the same day in another calendar adds: its clock time.
+    pub(super) fn absorb(&mut self, repeat: Self) {
+        self.times.extend(repeat.times);
+        if self.zone == Zone::Absent {
+            self.zone = repeat.zone;
+        }
+        if let Some(span) = repeat.span {
+            self.cover(&span);
+        }
+    }
+
+    /// A named or numeric day in any calendar, readable or not.
     pub(super) fn has_calendar(&self) -> bool {
-        self.triple.is_some()
-            || self.is_partial
-            || self.is_other_calendar
-            || (self.month.is_some() && !self.numbers.is_empty())
+        let is_named = self.month.is_some() || self.is_other_calendar;
+        self.triple.is_some() || self.is_partial || (is_named && !self.numbers.is_empty())
     }
 
     /// The instant, if the parts state one.

@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use super::DateLine;
-use super::draft::{Draft, Meridiem, Number, Time, Zone, is_other_year};
+use super::draft::{Draft, Meridiem, Number, Zone};
 use super::token::{Kind, Token};
 use super::vocabulary::Word;
 use crate::model::DateValue;
+
+mod numbers;
 
 /// What a label says about the date after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,8 +17,11 @@ enum Role {
     Modified,
 }
 
-/// A finished date: what its label said, its value if it has one, its bytes.
-type Finished = (Option<Role>, Option<DateValue>, Range<usize>);
+/// Signs that may stand in a date line and say nothing.
+const PUNCTUATION: &str = "/-|•.,،;؛:()[]*@'’📅🗓🕐🕒🕓⏰";
+
+/// A finished date under what its label said.
+type Finished = (Option<Role>, Draft);
 
 /// The state of a pass.
 pub(super) struct Scan<'t> {
@@ -107,161 +112,6 @@ impl<'t> Scan<'t> {
         self.at += count;
     }
 
-    fn number(&mut self, first: Number) -> Option<()> {
-        let is_relative = matches!(self.word_at(1), Some(Word::Unit | Word::Hour)) && self.has_ago;
-        if is_relative {
-            self.take(2);
-            self.has_unit = true;
-            return Some(());
-        }
-        if self.compact(first) || self.triple(first) || self.clock(first) || self.hour_alone(first) {
-            return Some(());
-        }
-        if let (true, Some(day)) = (
-            self.is_punct(1, &['-']) && self.is_glued(1) && self.is_glued(2) && first.digits == 4,
-            self.number_at(2),
-        ) {
-            // `2023-248` (day of the year) and `2023-09` state no day we read.
-            let is_year_and_part = day.digits <= 3;
-            self.draft.is_partial |= is_year_and_part;
-            if is_year_and_part {
-                self.take(3);
-                return Some(());
-            }
-        }
-        if self.is_punct(1, &['/', '-', '.'])
-            && self.is_glued(1)
-            && self.is_glued(2)
-            && self.number_at(2).is_some()
-        {
-            // `11/22`: no year; `5-6 September 2023`: no one day. Four numbers in a row are an address or a telephone.
-            if self.is_punct(3, &['/', '-', '.']) && self.is_glued(3) && self.number_at(4).is_some() {
-                return None;
-            }
-            self.begin_calendar();
-            self.draft.is_partial = true;
-            self.take(3);
-            return Some(());
-        }
-        if first.digits > 4 {
-            return None;
-        }
-        if self.draft.is_full() {
-            self.begin_calendar();
-        }
-        self.draft.is_other_calendar |= is_other_year(first);
-        self.draft.numbers.push(first);
-        self.take(1);
-        (self.draft.numbers.len() <= 2).then_some(())
-    }
-
-    /// `20230905`, `202309050815`, `20230905081500`, and the `081500` after `T`.
-    fn compact(&mut self, number: Number) -> bool {
-        let part = |from: u32, width: u32| {
-            let below = 10_u64.pow(u32::try_from(number.digits).unwrap_or(0).saturating_sub(from + width));
-            let digits = usize::try_from(width).unwrap_or(0);
-            Number { value: number.value / below % 10_u64.pow(width), digits }
-        };
-        let after_t = self.at > 0 && matches!(self.tokens[self.at - 1].kind, Kind::Word(Word::IsoT));
-        if after_t && matches!(number.digits, 4 | 6) {
-            let second = (number.digits == 6).then(|| part(4, 2).value);
-            self.push_time(
-                Time { hour: part(0, 2).value, minute: part(2, 2).value, second, ..Time::default() },
-                1,
-            );
-            return true;
-        }
-        if !matches!(number.digits, 8 | 12 | 14) || !(1900..2101).contains(&part(0, 4).value) {
-            return false;
-        }
-        self.begin_calendar();
-        self.draft.triple = Some(([part(0, 4), part(4, 2), part(6, 2)], '-'));
-        if number.digits > 8 {
-            let second = (number.digits == 14).then(|| part(12, 2).value);
-            self.push_time(
-                Time { hour: part(8, 2).value, minute: part(10, 2).value, second, ..Time::default() },
-                1,
-            );
-        } else {
-            self.take(1);
-        }
-        true
-    }
-
-    /// Three numbers between two equal separators.
-    fn triple(&mut self, first: Number) -> bool {
-        let Some(Kind::Punct(separator @ ('/' | '-' | '.'))) = self.kind(1) else { return false };
-        let (Some(second), true, Some(third)) =
-            (self.number_at(2), self.is_punct(3, &[separator]), self.number_at(4))
-        else {
-            return false;
-        };
-        let widths = [first, second, third].map(|number| number.digits);
-        if widths.iter().any(|digits| *digits > 4) || widths.iter().filter(|digits| **digits > 2).count() > 1
-        {
-            return false;
-        }
-        self.begin_calendar();
-        self.draft.is_other_calendar = is_other_year(first) || is_other_year(third);
-        self.draft.triple = Some(([first, second, third], separator));
-        self.has_triple = true;
-        self.take(5);
-        true
-    }
-
-    /// `9:07`, `09:07:30`, `08:15:00.250`, `18h30`; `18.30` where a date or an hour word goes before.
-    fn clock(&mut self, hour: Number) -> bool {
-        let Some(minute) = self.number_at(2).filter(|_| hour.digits <= 2) else { return false };
-        let is_h = matches!(self.word_at(1), Some(Word::Hour)) && self.is_glued(1) && self.is_glued(2);
-        let after_hour_word = self.at > 0 && matches!(self.tokens[self.at - 1].kind, Kind::Word(Word::Hour));
-        let is_dotted = self.is_punct(1, &['.'])
-            && self.is_glued(1)
-            && self.is_glued(2)
-            && minute.digits == 2
-            && (self.draft.is_full() || after_hour_word || matches!(self.word_at(3), Some(Word::Hour)));
-        let second = self.number_at(4).filter(|second| self.is_punct(3, &[':']) && second.digits <= 2);
-        let is_colon =
-            self.is_punct(1, &[':']) && (minute.digits == 2 || (second.is_some() && minute.digits == 1));
-        if !(is_colon || is_h || is_dotted) {
-            return false;
-        }
-        let second = second.filter(|_| is_colon);
-        let mut count = if second.is_some() { 5 } else { 3 };
-        let has_fraction = second.is_some()
-            && self.is_punct(count, &['.', ','])
-            && self.is_glued(count)
-            && self.is_glued(count + 1)
-            && self.number_at(count + 1).is_some();
-        if has_fraction {
-            count += 2;
-        }
-        let second = second.map(|second| second.value);
-        self.push_time(Time { hour: hour.value, minute: minute.value, second, ..Time::default() }, count);
-        true
-    }
-
-    /// `9 pm`, `9 صباحا`, `18 Uhr`.
-    fn hour_alone(&mut self, hour: Number) -> bool {
-        let is_hour = match self.word_at(1) {
-            Some(Word::Am | Word::Pm | Word::Night | Word::PmOrEra) => (1..=12).contains(&hour.value),
-            Some(Word::Hour) => hour.value < 24 && self.draft.is_full(),
-            Some(_) | None => false,
-        };
-        if is_hour && hour.digits <= 2 {
-            let count = if self.word_at(1) == Some(Word::Hour) { 2 } else { 1 };
-            self.push_time(Time { hour: hour.value, ..Time::default() }, count);
-            return true;
-        }
-        false
-    }
-
-    fn push_time(&mut self, time: Time, count: usize) {
-        self.draft.times.push(time);
-        self.has_time = true;
-        self.take(count);
-        self.time_end = self.at;
-    }
-
     fn word(&mut self, word: Word) -> Option<()> {
         match word {
             Word::Month(month) => self.month(month),
@@ -320,8 +170,8 @@ impl<'t> Scan<'t> {
             Some(known) if known == month => {}
             Some(_) if !self.draft.is_full() => self.draft.is_contradictory = true,
             Some(_) | None => {
-                if self.draft.is_full() || self.draft.is_other_calendar {
-                    self.begin_calendar_keeping_numbers();
+                if self.draft.is_full() {
+                    self.begin_calendar();
                 }
                 self.draft.month = Some(month);
             }
@@ -341,10 +191,12 @@ impl<'t> Scan<'t> {
     fn meridiem(&mut self, word: Word) {
         let follows_time = self.time_end == self.at;
         if let (true, Some(time)) = (follows_time, self.draft.times.last_mut()) {
-            time.meridiem = Some(match word {
-                Word::Am => Meridiem::Am,
-                Word::Night => Meridiem::Night,
-                _ => Meridiem::Pm,
+            time.meridiem = Some(if word == Word::Am {
+                Meridiem::Am
+            } else if word == Word::Night {
+                Meridiem::Night
+            } else {
+                Meridiem::Pm
             });
             time.is_latin =
                 self.line.as_bytes().get(self.tokens[self.at].range.start).is_some_and(u8::is_ascii);
@@ -357,12 +209,13 @@ impl<'t> Scan<'t> {
     }
 
     fn zone(&mut self, word: Word) -> Option<()> {
-        let zone = match word {
-            Word::Zone(Some(minutes)) => Zone::Fixed(minutes),
-            Word::Zone(None) => Zone::Unclear,
-            Word::ZoneIntro => self.introduced_zone()?,
+        let zone = if let Word::Zone(minutes) = word {
+            minutes.map_or(Zone::Unclear, Zone::Fixed)
+        } else if word == Word::ZoneIntro {
+            self.introduced_zone()?
+        } else {
             // A place without `بتوقيت` names no zone.
-            _ => return None,
+            return None;
         };
         self.take(1);
         self.set_zone(zone);
@@ -401,18 +254,16 @@ impl<'t> Scan<'t> {
     fn label(&mut self) {
         self.flush();
         let start = self.at;
-        let mut roles = Vec::new();
+        let (mut is_published, mut is_modified) = (false, false);
         while let Some(word) = self.word_at(0) {
-            match word {
-                Word::Published => roles.push(Role::Published),
-                Word::Modified => roles.push(Role::Modified),
-                Word::LabelFiller | Word::First => {}
-                _ => break,
+            is_published |= word == Word::Published;
+            is_modified |= word == Word::Modified;
+            if !matches!(word, Word::Published | Word::Modified | Word::LabelFiller | Word::First) {
+                break;
             }
             self.at += 1;
         }
-        self.role =
-            if roles.contains(&Role::Published) { Some(Role::Published) } else { roles.first().copied() };
+        self.role = if is_published { Some(Role::Published) } else { is_modified.then_some(Role::Modified) };
         let range = self.tokens[start].range.start..self.tokens[self.at - 1].range.end;
         self.label.get_or_insert(range);
     }
@@ -421,58 +272,8 @@ impl<'t> Scan<'t> {
         if matches!(sign, '+' | '-') && self.time_end == self.at && self.offset(sign).is_some() {
             return Some(());
         }
-        let is_plain = matches!(
-            sign,
-            '/' | '-'
-                | '|'
-                | '•'
-                | '.'
-                | ','
-                | '،'
-                | ';'
-                | '؛'
-                | ':'
-                | '('
-                | ')'
-                | '['
-                | ']'
-                | '*'
-                | '\''
-                | '’'
-        );
         self.at += 1;
-        is_plain.then_some(())
-    }
-
-    /// `+0300`, `-05:00`, `+3`, `GMT+3`.
-    fn offset(&mut self, sign: char) -> Option<()> {
-        let hours = self.number_at(1).filter(|_| self.is_glued(2) || self.is_glued(1))?;
-        let colon = self.number_at(3).filter(|minutes| self.is_punct(2, &[':']) && minutes.digits == 2);
-        let (minutes, count) = match (hours.digits, colon) {
-            (1 | 2, Some(minutes)) => (hours.value * 60 + minutes.value, 4),
-            (4, _) => (hours.value / 100 * 60 + hours.value % 100, 2),
-            (1 | 2, None) if sign == '+' || self.after_zone() => (hours.value * 60, 2),
-            _ => return None,
-        };
-        let is_possible = self.is_glued(1) && minutes <= 14 * 60 && minutes % 15 == 0;
-        // `10:00-12:00` is a span of time: a negative offset with a colon needs seconds before it.
-        let has_seconds = self.draft.times.last().is_some_and(|time| time.second.is_some());
-        let after_t = self.tokens[..self.at].iter().any(|token| token.kind == Kind::Word(Word::IsoT));
-        if !is_possible || (sign == '-' && count == 4 && !has_seconds && !after_t && !self.after_zone()) {
-            return None;
-        }
-        let minutes = i32::try_from(minutes).ok()?;
-        let zone = Zone::Fixed(if sign == '-' { -minutes } else { minutes });
-        match self.draft.times.last_mut() {
-            Some(time) => time.zone = zone,
-            None => self.draft.zone = zone,
-        }
-        self.take(count);
-        Some(())
-    }
-
-    fn after_zone(&self) -> bool {
-        self.at > 0 && matches!(self.tokens[self.at - 1].kind, Kind::Word(Word::Zone(_)))
+        PUNCTUATION.contains(sign).then_some(())
     }
 
     /// A calendar date begins: the one before is finished, or was the same day in another calendar.
@@ -480,30 +281,22 @@ impl<'t> Scan<'t> {
         if self.draft.is_other_calendar {
             self.draft.forget_calendar();
         } else if self.draft.is_full() {
-            let starts_repeat =
-                self.word_at(0) == Some(Word::SameDay) || self.word_at(0) == Some(Word::OtherMonth);
+            let is_repeat = matches!(self.word_at(0), Some(Word::SameDay | Word::OtherMonth));
             self.flush();
-            self.is_repeat = starts_repeat;
+            self.is_repeat = is_repeat;
         }
     }
 
-    /// The same at a month name: the day may already stand before it.
-    fn begin_calendar_keeping_numbers(&mut self) {
-        if self.draft.is_full() {
-            self.begin_calendar();
-        }
-    }
-
-    /// Ends the draft and files it under its role.
+    /// Ends the draft and files it under its role; the same day in another calendar only adds its time to the date before it.
     fn flush(&mut self) {
         let draft = std::mem::take(&mut self.draft);
-        let (role, is_repeat) = (self.role.take(), std::mem::take(&mut self.is_repeat));
-        let Some(span) = draft.span.clone() else { return };
-        if is_repeat || !draft.has_calendar() {
-            return;
+        let role = self.role.take();
+        let is_repeat = std::mem::take(&mut self.is_repeat) || (draft.is_other_calendar && role.is_none());
+        match self.finished.last_mut() {
+            Some((_, last)) if is_repeat => last.absorb(draft),
+            Some(_) | None if draft.has_calendar() => self.finished.push((role, draft)),
+            Some(_) | None => {}
         }
-        let value = draft.value(&self.line[span.clone()]);
-        self.finished.push((role, value, span));
     }
 
     fn finish(mut self) -> Option<DateLine> {
@@ -516,17 +309,14 @@ impl<'t> Scan<'t> {
         if self.finished.is_empty() && !is_relative && !is_moment && !is_day {
             return None;
         }
-        let only_partial = self.finished.iter().all(|(_, value, _)| value.is_none());
+        let published = one_value(self.line, &self.finished, |role| role != Some(Role::Modified));
+        let modified = one_value(self.line, &self.finished, |role| role == Some(Role::Modified));
         let is_only_numbers = !self.has_triple && !self.has_time && !self.tokens.iter().any(is_word);
-        if only_partial && is_only_numbers {
+        if published.is_none() && modified.is_none() && is_only_numbers {
             return None;
         }
-        let first = self.tokens.first()?.range.start;
-        let last = self.tokens.last()?.range.end;
-        let mut found = DateLine { label: self.label, span: first..last, ..DateLine::default() };
-        found.modified = one_value(&self.finished, |role| role == Some(Role::Modified));
-        found.published = one_value(&self.finished, |role| role != Some(Role::Modified));
-        Some(found)
+        let span = self.tokens.first()?.range.start..self.tokens.last()?.range.end;
+        Some(DateLine { published, modified, label: self.label, rest: None, span })
     }
 
     fn has_zone_or_meridiem(&self) -> bool {
@@ -542,12 +332,17 @@ impl<'t> Scan<'t> {
 }
 
 /// The one value among the dates of a role; two that differ say nothing for certain.
-fn one_value(finished: &[Finished], is_role: fn(Option<Role>) -> bool) -> Option<(DateValue, Range<usize>)> {
-    let mut dates = finished.iter().filter(|(role, _, _)| is_role(*role));
-    let (_, value, range) = dates.next()?;
-    let value = value.clone()?;
-    let agrees = |other: &Finished| other.1.as_ref().is_some_and(|other| other.value == value.value);
-    dates.all(agrees).then(|| (value, range.clone()))
+fn one_value(
+    line: &str,
+    finished: &[Finished],
+    is_role: fn(Option<Role>) -> bool,
+) -> Option<(DateValue, Range<usize>)> {
+    let mut dates = finished.iter().filter(|(role, _)| is_role(*role)).map(|(_, draft)| {
+        let span = draft.span.clone()?;
+        Some((draft.value(&line[span.clone()])?, span))
+    });
+    let (value, span) = dates.next()??;
+    dates.all(|other| other.is_some_and(|(other, _)| other.value == value.value)).then_some((value, span))
 }
 
 fn is_word(token: &Token) -> bool {

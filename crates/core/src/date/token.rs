@@ -25,8 +25,9 @@ pub(super) struct Token {
     pub(super) spaced: bool,
 }
 
-/// The tokens of a line; `None` when there are too many for a date line.
-pub(super) fn tokens(line: &str) -> Option<Vec<Token>> {
+/// The tokens of a line; `None` when there are too many for a date line, or more than `max_unknown` foreign words.
+pub(super) fn tokens(line: &str, max_unknown: usize) -> Option<Vec<Token>> {
+    let mut unknown = 0;
     let mut tokens = Vec::with_capacity(16);
     let mut folded = String::new();
     let mut spaced = true;
@@ -51,7 +52,8 @@ pub(super) fn tokens(line: &str) -> Option<Vec<Token>> {
         } else {
             (Kind::Punct(plain(c)), c.len_utf8())
         };
-        if tokens.len() == MAX_TOKENS {
+        unknown += usize::from(kind == Kind::Unknown);
+        if tokens.len() == MAX_TOKENS || unknown > max_unknown {
             return None;
         }
         tokens.push(Token { kind, range: start..start + len, spaced });

@@ -98,7 +98,7 @@ fn bare(c: char) -> char {
 /// Harakat, tatweel, combining accents, bidi and zero-width marks.
 pub(super) fn is_ignored(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036F}' | '\u{0610}'..='\u{061A}' | '\u{061C}' | '\u{0640}' | '\u{064B}'..='\u{065F}' | '\u{0670}'
-        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}')
+        | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' | '\u{FE0F}' | '\u{00AD}')
 }
 
 /// `2023年9月5日` is `2023/9/5`.

@@ -186,7 +186,7 @@ fn reading_of_label(label: &str) -> Option<Reading> {
 fn declared_fits(bytes: &[u8], reading: Reading) -> bool {
     match reading {
         Reading::Utf8 { .. } => false,
-        Reading::Utf16 { .. } => bytes.len() % 2 == 0,
+        Reading::Utf16 { .. } => bytes.len().is_multiple_of(2),
         Reading::Legacy(_) => true,
         Reading::Whatwg(encoding) if encoding == encoding_rs::WINDOWS_1252 => false,
         Reading::Whatwg(encoding) => {
