@@ -1,2 +1,38 @@
-//! The binary.
-fn main() {}
+//! `barid`: arguments -> configuration -> telemetry -> command -> exit code.
+
+mod args;
+mod codes;
+mod commands;
+mod config;
+mod error;
+mod output;
+mod progress;
+mod signals;
+mod summary;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::error::CliError;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return args::answer(&error),
+    };
+    output::choose_color(args.global.color);
+    match commands::dispatch(&args) {
+        Ok(code) => code,
+        // Whoever read us has seen enough: `barid parse ... | head` is a success.
+        Err(CliError::Output { source }) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::report(&error);
+            error.exit_code(args.command.is_check())
+        }
+    }
+}

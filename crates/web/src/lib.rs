@@ -1,1 +1,17 @@
-//! Placeholder until its first commit.
+//! Metrics and probes over HTTP: `/metrics`, `/livez`, `/readyz`, and `/`, a page that names them.
+//!
+//! ```text
+//! registry of all crates -> /metrics  Prometheus text 0.0.4
+//! health()               -> /readyz   200, or 503 and the reasons
+//! ```
+//!
+//! It runs on one thread of its own and reads only shared counters, so a scrape never waits for the pipeline. It holds no state and
+//! knows nothing of articles.
+
+mod error;
+mod process;
+mod server;
+
+pub use error::WebError;
+pub use process::{BuildInfo, register_process};
+pub use server::{Health, Server, serve};

@@ -1,0 +1,283 @@
+//! The command line as typed. Nothing is read or checked here.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::LogFormat;
+use crate::error::exit;
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    success; for checks, nothing found
+  1    a check found something: a file that cannot be parsed, a faulty configuration, a stale id
+  2    a check could not be made: its input cannot be read
+  64   the command line is wrong
+  69   something needed is not available, such as a data folder that another process holds
+  70   barid has a fault: please report it
+  74   reading or writing failed
+  75   stopping took too long; nothing is lost, the next start goes on from there
+  78   the configuration is wrong
+  130  forced to stop by a second interrupt
+
+Data goes to stdout, logs and messages to stderr. NO_COLOR is honoured.";
+
+/// Streaming news ingestion: scraped pages in, enriched records out
+///
+/// Watches folders, keeps every document in a log on disk, splits "read also" tails into records of their own, recognises copies, and
+/// writes records as JSON Lines.
+#[derive(Debug, Parser)]
+#[command(name = "barid", version, max_term_width = 100, after_long_help = EXIT_STATUS, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// How log lines look [default: telemetry.format]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Log more: -v debug, -vv trace
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Log less: -q errors only, -qq nothing
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) quiet: u8,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration [default: barid.toml where it exists, else built-in defaults]
+    #[arg(short, long, value_name = "FILE", env = "BARID_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process on the embedded log
+    #[command(after_help = "\
+Examples:
+  barid run --once                  # read what is in seeds/, write barid-data/records/, exit
+  barid run --config barid.toml     # keep watching; Ctrl-C drains and stops")]
+    Run(RunArgs),
+    /// Parse files without any log, and show what was found
+    #[command(after_help = "\
+Examples:
+  barid parse page.txt                         # a readable view: sections in the margin
+  barid parse --json seeds/*.txt | jq .headline
+
+Exits with 1 when a file could not be parsed; the others are printed all the same.")]
+    Parse(ParseArgs),
+    /// Say why: which bytes became which section, why a record is a copy, what a code means
+    #[command(after_help = "\
+Examples:
+  barid explain page.txt                       # every section with the rule that decided
+  barid explain --record urn:barid:rec:4f...   # why this record is a copy, with the word diff
+  barid explain E0103                          # an error code
+  barid explain too_large                      # a reason of `barid rejected list`")]
+    Explain(ExplainArgs),
+    /// Look at what could not be processed, and try it again
+    #[command(subcommand, disable_help_subcommand = true)]
+    Rejected(Rejected),
+    /// Check a configuration without running it
+    #[command(after_help = "\
+Examples:
+  barid check-config barid.toml && barid run --config barid.toml
+
+Exits with 0 when it can be used, 1 when it has problems, 2 when it cannot be read.")]
+    CheckConfig {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// The configuration in effect
+    #[command(subcommand, disable_help_subcommand = true)]
+    Config(ConfigCommand),
+    /// Write a commented barid.toml with every key and its default
+    #[command(after_help = "\
+Examples:
+  barid init                        # writes ./barid.toml; an existing file is never overwritten
+  barid init /etc/barid/barid.toml")]
+    Init {
+        /// Where to write it
+        #[arg(default_value = "barid.toml")]
+        file: PathBuf,
+    },
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  barid completions bash > /etc/bash_completion.d/barid
+  barid completions fish > ~/.config/fish/completions/barid.fish")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command
+    #[command(after_help = "\
+Examples:
+  barid man | man -l -
+  barid man --out /usr/local/share/man/man1")]
+    Man {
+        /// A folder for the pages of all commands
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of a record
+    #[command(after_help = "\
+Examples:
+  barid schema > record.schema.json")]
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Read everything there is, write its records, exit
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParseArgs {
+    /// The files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON Lines: of each file the main record, then the related ones
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The charset of the files, such as windows-1256 [default: detected]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) charset: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// A file, an error code such as E0103, or a reason code such as `too_large`
+    #[arg(required_unless_present = "record", conflicts_with = "record")]
+    pub(crate) subject: Option<PathBuf>,
+    /// A record of the log, by id
+    #[arg(long, value_name = "ID")]
+    pub(crate) record: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rejected {
+    /// List rejected documents: id, reason, when, where from
+    #[command(after_help = "\
+Examples:
+  barid rejected list
+  barid rejected list --reason too_large --json | jq -r .uri")]
+    List {
+        /// Print JSON Lines
+        #[arg(long)]
+        json: bool,
+        /// Only this reason, such as `binary`
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Show one rejected document: everything known, and its bytes
+    #[command(after_help = "\
+Examples:
+  barid rejected show 17
+  barid rejected show 17 --bytes > page.bin")]
+    Show {
+        /// Its id in `barid rejected list`
+        id: u64,
+        /// Print its bytes as they arrived, and nothing else
+        #[arg(long)]
+        bytes: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Send rejected documents through the pipeline again, after the cause is repaired
+    #[command(after_help = "\
+Examples:
+  barid rejected retry 17
+  barid rejected retry --all --reason undecodable
+
+Needs the data folder for itself: stop `barid run` first. The documents are read by the next run. A document is sent once; --again
+sends it once more.")]
+    Retry {
+        /// Ids in `barid rejected list`
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<u64>,
+        /// Every one that was not retried yet
+        #[arg(long)]
+        all: bool,
+        /// With --all: only this reason
+        #[arg(long, requires = "all")]
+        reason: Option<String>,
+        /// Also those that were retried before
+        #[arg(long)]
+        again: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every key with its value and where that came from
+    #[command(after_help = "\
+Examples:
+  barid config show
+  BARID_LOG_COMPRESSION=zstd barid config show --config barid.toml")]
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}
+
+impl Command {
+    /// Checks answer 0, 1 or 2; everything else answers as daemons do.
+    pub(crate) fn is_check(&self) -> bool {
+        match self {
+            Self::Parse(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
+            Self::Run(_)
+            | Self::Rejected(_)
+            | Self::Config(_)
+            | Self::Init { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Schema => false,
+        }
+    }
+}
+
+/// Prints what clap has to say: help and version are successes, anything else is a wrong command line.
+pub(crate) fn answer(error: &clap::Error) -> ExitCode {
+    // A reader that went away is no failure either.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
+}

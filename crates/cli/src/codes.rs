@@ -1,0 +1,208 @@
+//! Every error code with its meaning: what `barid explain E0103` prints.
+
+/// One code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Code {
+    /// Stable; never given to anything else.
+    pub(crate) code: &'static str,
+    /// In a few words.
+    pub(crate) title: &'static str,
+    /// Why it happens and what to do.
+    pub(crate) meaning: &'static str,
+}
+
+const fn code(code: &'static str, title: &'static str, meaning: &'static str) -> Code {
+    Code { code, title, meaning }
+}
+
+/// Every code, in order. E01xx configuration, E02xx command line, E03xx log, E04xx watcher, E05xx stage and sinks, E06xx web.
+pub(crate) const CODES: &[Code] = &[
+    code(
+        "E0100",
+        "the configuration cannot be used",
+        "The problems are listed below it, each with its own code. All of them are reported together; nothing was started.",
+    ),
+    code(
+        "E0101",
+        "the configuration cannot be read",
+        "The file is not there, not readable for this user, or not UTF-8. Check the path, or write one with `barid init`.",
+    ),
+    code(
+        "E0102",
+        "not TOML",
+        "The text breaks the rules of TOML at the marked place: often a missing quote, an unclosed bracket, or a key set twice.",
+    ),
+    code(
+        "E0103",
+        "unknown key",
+        "barid refuses keys it does not know, so that a misspelt key cannot silently keep its default. `barid init` writes every known one.",
+    ),
+    code(
+        "E0104",
+        "wrong type",
+        "The value is of another type than the key needs: texts stand in quotes, numbers and lists do not.",
+    ),
+    code(
+        "E0105",
+        "value out of range",
+        "The value is of the right type but cannot be used. config/barid.toml names the limits of each key.",
+    ),
+    code("E0106", "missing key", "This key has no default: each [[files]] table needs an `id` and a `path`."),
+    code(
+        "E0107",
+        "source id used twice",
+        "Records, checkpoints and metrics are kept by source id; two sources with one id would overwrite each other's.",
+    ),
+    code(
+        "E0108",
+        "not a glob",
+        "`include` and `exclude` take globs such as `**/*.txt`, `2024-*/page-?.html` or `{a,b}/*`.",
+    ),
+    code(
+        "E0109",
+        "unknown charset",
+        "`charset` takes a WHATWG label, such as `utf-8` or `windows-1256`. Leave it empty to find the charset of each document.",
+    ),
+    code(
+        "E0110",
+        "not an address",
+        "`web.listen` takes an IP address and a port, such as `127.0.0.1:9464`, `0.0.0.0:9464` or `[::1]:9464`.",
+    ),
+    code(
+        "E0111",
+        "barid would read what it writes",
+        "The data folder or the records folder lies in a watched folder. Move one of them out.",
+    ),
+    code(
+        "E0112",
+        "environment variable without a key",
+        "Variables that start with BARID_ override keys; this one matches none. Keys of [[files]] have no twin in the environment.",
+    ),
+    code(
+        "E0113",
+        "no such folder",
+        "A watched folder is not there yet. This is a warning: it is watched as soon as it appears.",
+    ),
+    code("E0114", "not a folder", "`path` names a folder; which files in it are read is said by `include`."),
+    code(
+        "E0201",
+        "standard output failed",
+        "Nothing could be written to standard output, for instance because the disk it leads to is full. A closed pipe is no error.",
+    ),
+    code("E0202", "a file cannot be read", "The file named is not there or not readable for this user."),
+    code(
+        "E0203",
+        "a file cannot be written",
+        "The file or folder named cannot be written by this user, or the disk is full.",
+    ),
+    code(
+        "E0204",
+        "the file exists",
+        "`barid init` never overwrites. Name another file, or move the old one away.",
+    ),
+    code(
+        "E0205",
+        "nothing to explain",
+        "`barid explain` takes a file, an error code, a reason of `barid rejected list`, or `--record ID`.",
+    ),
+    code("E0206", "bad argument", "The argument has the wrong form, or names something that is not there."),
+    code(
+        "E0207",
+        "the system refused",
+        "A signal handler could not be installed or a thread could not be started: check the limits of the process.",
+    ),
+    code(
+        "E0208",
+        "a message that is not ours",
+        "A message in the log lacks the headers that barid writes, or its JSON is no record of this version.",
+    ),
+    code(
+        "E0301",
+        "the log failed",
+        "The operating system refused an operation on the data folder. Check the disk and the permissions, then start again: what was committed is safe.",
+    ),
+    code(
+        "E0302",
+        "the data folder is in use",
+        "Another barid process holds it. Stop that process, or give this one its own `data_dir`.",
+    ),
+    code(
+        "E0303",
+        "the group has a worker",
+        "Two workers asked to read as one group. This is a fault of barid: please report it.",
+    ),
+    code(
+        "E0304",
+        "undeclared table",
+        "A worker touched state it did not declare. This is a fault of barid: please report it.",
+    ),
+    code("E0305", "no such partition", "The embedded log has one partition a topic: 0."),
+    code(
+        "E0306",
+        "too large for the log",
+        "A message, key or value is larger than the log can hold. Lower `max_document_bytes` of the source.",
+    ),
+    code(
+        "E0307",
+        "the disk is full",
+        "While it runs, barid waits for space and goes on by itself; at its start it cannot. Free some space on the disk of the data folder.",
+    ),
+    code(
+        "E0308",
+        "the journal is damaged",
+        "A file of the commit journal does not hold what was committed. Restore the data folder from a backup, or start on an empty one and ingest again.",
+    ),
+    code(
+        "E0309",
+        "a segment is damaged",
+        "A file of a topic does not hold what was committed. Restore the data folder from a backup; messages of other segments can still be read.",
+    ),
+    code(
+        "E0310",
+        "the checkpoint is damaged",
+        "No checkpoint can be read although there was one. Restore the data folder from a backup, or start on an empty one and ingest again.",
+    ),
+    code(
+        "E0311",
+        "the state is damaged",
+        "The state store cannot be read and the journal no longer reaches back far enough to rebuild it. Restore the data folder from a backup.",
+    ),
+    code(
+        "E0312",
+        "the log has stopped",
+        "An earlier failure stopped it; its message stands before this one. Repair the cause and start again: what was committed is safe.",
+    ),
+    code(
+        "E0313",
+        "open for reading only",
+        "The log was opened beside the process that owns it. Only that process may write.",
+    ),
+    code(
+        "E0601",
+        "cannot listen",
+        "The address of `web.listen` is taken or not an address of this machine. Choose another, or \"\" to serve nothing.",
+    ),
+    code(
+        "E0602",
+        "the web server cannot start",
+        "There is no thread or no socket for it: check the limits of the process.",
+    ),
+    code("E0603", "a metric was registered twice", "This is a fault of barid: please report it."),
+];
+
+/// The code of that name, in any case.
+pub(crate) fn find(name: &str) -> Option<&'static Code> {
+    CODES.iter().find(|code| code.code.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_sorted_and_given_once() {
+        assert!(CODES.is_sorted_by(|left, right| left.code < right.code));
+        assert_eq!(find("e0103").map(|code| code.title), Some("unknown key"));
+        assert_eq!(find("E9999"), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! The configuration: one TOML file and its environment twins, read once into plain values.
+//!
+//! Every key goes through [`reader::Reader`], which remembers where its value came from, so that `config show` and every error can
+//! name the line. All problems are reported together. Relative paths are relative to the working directory.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use miette::NamedSource;
+
+mod files;
+mod paths;
+mod problem;
+mod reader;
+mod sections;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use files::{FieldMap, FileSource, Format};
+pub(crate) use problem::{Problem, Severity};
+pub(crate) use reader::{Env, Origin, Setting};
+pub(crate) use show::{as_json, as_toml};
+
+/// The commented file that `barid init` writes: every key with its default.
+pub(crate) const TEMPLATE: &str = include_str!("../../../config/barid.toml");
+
+/// Everything a run needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The folder of the embedded log and its state.
+    pub(crate) data_dir: PathBuf,
+    /// What to watch; at least one.
+    pub(crate) files: Vec<FileSource>,
+    /// The log.
+    pub(crate) log: LogConfig,
+    /// Parsing.
+    pub(crate) stage: StageConfig,
+    /// JSON Lines files.
+    pub(crate) jsonl: JsonlConfig,
+    /// Metrics and probes.
+    pub(crate) web: WebConfig,
+    /// Logs.
+    pub(crate) telemetry: TelemetryConfig,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogConfig {
+    /// Most bytes on disk a topic may have.
+    pub(crate) retention_bytes: u64,
+    /// Messages this much older than the newest go; `None` keeps them until `retention_bytes` is reached.
+    pub(crate) retention_hours: Option<u64>,
+    /// How blocks of messages are compressed.
+    pub(crate) compression: Compression,
+}
+
+/// Compression of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// Not at all.
+    None,
+    /// LZ4.
+    Lz4,
+    /// Zstandard, level 1.
+    Zstd,
+}
+
+/// `[stage]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StageConfig {
+    /// Threads that parse; `None` takes one per core.
+    pub(crate) parser_threads: Option<usize>,
+}
+
+/// `[sink.jsonl]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JsonlConfig {
+    /// The folder of the record files.
+    pub(crate) dir: PathBuf,
+    /// A file is finished once it holds this many bytes (before compression).
+    pub(crate) rotate_bytes: u64,
+    /// A file is finished once its first record is this old.
+    pub(crate) rotate_seconds: u64,
+    /// `None` writes plain `.jsonl`.
+    pub(crate) zstd_level: Option<i32>,
+}
+
+/// `[web]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebConfig {
+    /// Where to serve; `None` serves nothing.
+    pub(crate) listen: Option<SocketAddr>,
+    /// True when somebody chose `listen`. A run with `--once` serves only then: a short run has no scraper.
+    pub(crate) chosen: bool,
+}
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TelemetryConfig {
+    /// Filter directives, such as `info` or `info,barid_log=debug`.
+    pub(crate) level: String,
+    /// How log lines look.
+    pub(crate) format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A configuration with the story of each value.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The values.
+    pub(crate) config: Config,
+    /// Every key with its value and origin, in the order of `config/barid.toml`.
+    pub(crate) settings: Vec<Setting>,
+    /// What is odd but no obstacle.
+    pub(crate) warnings: Vec<Problem>,
+    /// The file, where one was read.
+    pub(crate) file: Option<PathBuf>,
+    /// Its text; empty without a file.
+    pub(crate) text: String,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What it says cannot be used; every problem is in the list, warnings too.
+    #[error("the configuration has {} problem(s)", problems.len())]
+    Invalid {
+        /// What is wrong, in file order.
+        problems: Vec<Problem>,
+        /// The file and its text, for carets.
+        source_code: NamedSource<String>,
+    },
+}
+
+/// Reads `file`, lays the environment over it and checks it. Without a file there are only defaults and the environment.
+pub(crate) fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
+    let text = match file {
+        None => String::new(),
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?,
+    };
+    parse(file, text, env)
+}
+
+/// [`load`] on a text already read.
+pub(crate) fn parse(file: Option<&Path>, text: String, env: &Env) -> Result<Loaded, ConfigError> {
+    let read = sections::read(&text, env);
+    let mut problems = read.problems;
+    problems.extend(paths::check(&read.config, &read.settings));
+    problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(ConfigError::Invalid { problems, source_code: named(file, text) });
+    }
+    Ok(Loaded {
+        config: read.config,
+        settings: read.settings,
+        warnings: problems,
+        file: file.map(Path::to_owned),
+        text,
+    })
+}
+
+/// The text under the name that messages give it.
+pub(crate) fn named(file: Option<&Path>, text: String) -> NamedSource<String> {
+    let name = file.map_or_else(|| "environment".to_owned(), |path| path.display().to_string());
+    NamedSource::new(name, text)
+}
+
+/// The variables that may override keys: `BARID_*` of this process.
+pub(crate) fn environment() -> Env {
+    let ours = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.into_string().ok()?;
+        name.starts_with("BARID_").then(|| (name, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(ours).collect::<BTreeMap<_, _>>()
+}

@@ -1,0 +1,348 @@
+//! Takes values out of a TOML document one by one, with the environment laid over it, and never stops at the first problem.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Severity, nearest};
+
+/// Environment variables by name.
+pub(crate) type Env = BTreeMap<String, String>;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The file, at these bytes.
+    File(Range<usize>),
+    /// This environment variable.
+    Env(String),
+}
+
+/// One key as it took effect.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Setting {
+    /// Such as `log.retention_bytes` or `files[0].id`.
+    pub(crate) path: String,
+    /// In TOML.
+    pub(crate) value: toml::Value,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+}
+
+/// A table being read. [`Reader::end`] refuses the keys nobody asked for.
+#[derive(Debug)]
+pub(crate) struct Section<'t> {
+    path: String,
+    table: Option<&'t DeTable<'t>>,
+    span: Option<Range<usize>>,
+    asked: Vec<&'static str>,
+}
+
+/// Collects settings and problems while a configuration is read.
+#[derive(Debug)]
+pub(crate) struct Reader<'e> {
+    env: &'e Env,
+    env_asked: BTreeSet<String>,
+    /// Every key read so far.
+    pub(crate) settings: Vec<Setting>,
+    /// Every problem met so far.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl<'e> Reader<'e> {
+    pub(crate) fn new(env: &'e Env) -> Self {
+        Self { env, env_asked: BTreeSet::new(), settings: Vec::new(), problems: Vec::new() }
+    }
+
+    /// The document's root.
+    pub(crate) fn root<'t>(&self, table: &'t DeTable<'t>) -> Section<'t> {
+        Section { path: String::new(), table: Some(table), span: None, asked: Vec::new() }
+    }
+
+    /// The table under `key`; an absent one is read as if it were empty.
+    pub(crate) fn table<'t>(&mut self, parent: &mut Section<'t>, key: &'static str) -> Section<'t> {
+        let path = parent.key_path(key);
+        let found = parent.take(key);
+        let table = found.and_then(|found| found.get_ref().as_table());
+        if let (Some(found), None) = (found, table) {
+            self.wrong_type(&path, "a table", found);
+        }
+        Section { path, table, span: found.map(Spanned::span), asked: Vec::new() }
+    }
+
+    /// The tables of the array under `key`.
+    pub(crate) fn tables<'t>(&mut self, parent: &mut Section<'t>, key: &'static str) -> Vec<Section<'t>> {
+        let path = parent.key_path(key);
+        let Some(found) = parent.take(key) else { return Vec::new() };
+        let Some(items) = found.get_ref().as_array() else {
+            self.wrong_type(&path, "an array of tables", found);
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    sections.push(Section {
+                        path,
+                        table: Some(table),
+                        span: Some(item.span()),
+                        asked: Vec::new(),
+                    });
+                }
+                None => self.wrong_type(&path, "a table", item),
+            }
+        }
+        sections
+    }
+
+    /// A text.
+    pub(crate) fn text(&mut self, section: &mut Section<'_>, key: &'static str, default: &str) -> String {
+        self.required_text(section, key, Some(default))
+    }
+
+    /// A text that somebody must have set when there is no default.
+    pub(crate) fn required_text(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        default: Option<&str>,
+    ) -> String {
+        let path = section.key_path(key);
+        let (value, origin) = if let Some((name, value)) = self.env_value(section, key) {
+            (value, Origin::Env(name))
+        } else if let Some(found) = section.take(key) {
+            match found.get_ref().as_str() {
+                Some(value) => (value.to_owned(), Origin::File(found.span())),
+                None => {
+                    self.wrong_type(&path, "a text in quotes", found);
+                    (default.unwrap_or_default().to_owned(), Origin::File(found.span()))
+                }
+            }
+        } else {
+            if default.is_none() {
+                self.problem(
+                    "E0106",
+                    format!("`{path}` is missing"),
+                    section.span.clone(),
+                    Some(format!("add `{key} = \"...\"`")),
+                );
+            }
+            (default.unwrap_or_default().to_owned(), Origin::Default)
+        };
+        self.settings.push(Setting { path, value: toml::Value::String(value.clone()), origin });
+        value
+    }
+
+    /// A whole number within `range`.
+    pub(crate) fn integer(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> u64 {
+        let path = section.key_path(key);
+        let from_env = self.env_value(section, key);
+        let from_file = section.take(key);
+        let (digits, origin) = match (&from_env, from_file) {
+            (Some((name, value)), _) => {
+                (u64::from_str_radix(&value.replace('_', ""), 10).ok(), Origin::Env(name.clone()))
+            }
+            (None, Some(found)) => {
+                let Some(number) = found.get_ref().as_integer() else {
+                    self.wrong_type(&path, "a whole number", found);
+                    return default;
+                };
+                (u64::from_str_radix(number.as_str(), number.radix()).ok(), Origin::File(found.span()))
+            }
+            (None, None) => (Some(default), Origin::Default),
+        };
+        let value = digits.filter(|value| range.contains(value)).unwrap_or_else(|| {
+            let place = origin.named_in_message();
+            let message =
+                format!("`{path}`{place} must be a whole number from {} to {}", range.start(), range.end());
+            self.problem("E0105", message, origin.span(), None);
+            default
+        });
+        // TOML's integers end at 2^63 - 1; every range here ends below.
+        let shown = i64::try_from(value).unwrap_or(i64::MAX);
+        self.settings.push(Setting { path, value: toml::Value::Integer(shown), origin });
+        value
+    }
+
+    /// One of the words in `choices`; the first is the default.
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+    ) -> T {
+        let (default_word, default) = choices[0];
+        let word = self.text(section, key, default_word);
+        if let Some((_, value)) = choices.iter().find(|(known, _)| *known == word) {
+            return *value;
+        }
+        let words: Vec<_> = choices.iter().map(|(known, _)| *known).collect();
+        let hint = match nearest(&word, words.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of: {}", words.join(", ")),
+        };
+        self.refuse("E0105", &section.key_path(key), format!("`{word}` is not known"), Some(hint));
+        default
+    }
+
+    /// A list of texts.
+    pub(crate) fn list(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        default: &[&str],
+    ) -> Vec<String> {
+        let path = section.key_path(key);
+        let default = || default.iter().map(|&item| item.to_owned()).collect();
+        let (values, origin) = match section.take(key) {
+            None => (default(), Origin::Default),
+            Some(found) => (self.texts(&path, found).unwrap_or_else(default), Origin::File(found.span())),
+        };
+        let shown = values.iter().cloned().map(toml::Value::String).collect();
+        self.settings.push(Setting { path, value: toml::Value::Array(shown), origin });
+        values
+    }
+
+    fn texts(&mut self, path: &str, found: &Spanned<DeValue<'_>>) -> Option<Vec<String>> {
+        let Some(items) = found.get_ref().as_array() else {
+            self.wrong_type(path, "a list of texts", found);
+            return None;
+        };
+        let mut texts = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push(text.to_owned()),
+                None => self.wrong_type(&format!("{path}[{index}]"), "a text in quotes", item),
+            }
+        }
+        (texts.len() == items.len()).then_some(texts)
+    }
+
+    /// Refuses the value that `path` took, wherever it came from.
+    pub(crate) fn refuse(&mut self, code: &'static str, path: &str, why: String, hint: Option<String>) {
+        let origin =
+            self.settings.iter().rev().find(|setting| setting.path == path).map(|setting| &setting.origin);
+        let place = origin.map(Origin::named_in_message).unwrap_or_default();
+        let span = origin.and_then(Origin::span);
+        self.problem(code, format!("`{path}`{place}: {why}"), span, hint);
+    }
+
+    /// Refuses the keys that nobody asked for.
+    pub(crate) fn end(&mut self, section: &Section<'_>) {
+        let Some(table) = section.table else { return };
+        for key in table.keys().filter(|key| !section.asked.contains(&key.get_ref().as_ref())) {
+            let hint = match nearest(key.get_ref(), section.asked.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", section.asked.join(", ")),
+            };
+            let path = section.key_path(key.get_ref());
+            self.problem(
+                "E0103",
+                format!("`{path}` is not a key of this version"),
+                Some(key.span()),
+                Some(hint),
+            );
+        }
+    }
+
+    /// Warns of `BARID_*` variables that set nothing. `reserved` names those with another use.
+    pub(crate) fn end_env(&mut self, reserved: &[&str]) {
+        for name in self
+            .env
+            .keys()
+            .filter(|name| !reserved.contains(&name.as_str()) && !self.env_asked.contains(*name))
+        {
+            let near = nearest(name, self.env_asked.iter().map(String::as_str));
+            self.problems.push(Problem {
+                severity: Severity::Warning,
+                code: "E0112",
+                message: format!("the environment variable {name} sets no key"),
+                span: None,
+                hint: near.map(|near| format!("did you mean {near}?")),
+            });
+        }
+    }
+
+    /// Records an error.
+    pub(crate) fn problem(
+        &mut self,
+        code: &'static str,
+        message: String,
+        span: Option<Range<usize>>,
+        hint: Option<String>,
+    ) {
+        self.problems.push(Problem { severity: Severity::Error, code, message, span, hint });
+    }
+
+    fn wrong_type(&mut self, path: &str, wanted: &str, found: &Spanned<DeValue<'_>>) {
+        let message = format!("`{path}` must be {wanted}, not {}", kind(found.get_ref()));
+        self.problem("E0104", message, Some(found.span()), None);
+    }
+
+    /// The variable that overrides this key, if it is set. Keys of arrays have none.
+    fn env_value(&mut self, section: &Section<'_>, key: &str) -> Option<(String, String)> {
+        if section.path.contains('[') {
+            return None;
+        }
+        let name = format!("BARID_{}", section.key_path(key).replace('.', "_").to_uppercase());
+        self.env_asked.insert(name.clone());
+        self.env.get(&name).map(|value| (name, value.clone()))
+    }
+}
+
+impl<'t> Section<'t> {
+    /// The full path of one of its keys.
+    pub(crate) fn key_path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.asked.push(key);
+        self.table?.get(key)
+    }
+
+    /// A section that nobody wrote: every key takes its default.
+    pub(crate) fn unwritten(path: &str) -> Self {
+        Self { path: path.to_owned(), table: None, span: None, asked: Vec::new() }
+    }
+}
+
+impl Origin {
+    /// The bytes of the file, if that is where.
+    pub(crate) fn span(&self) -> Option<Range<usize>> {
+        match self {
+            Self::File(span) => Some(span.clone()),
+            Self::Default | Self::Env(_) => None,
+        }
+    }
+
+    fn named_in_message(&self) -> String {
+        match self {
+            Self::Env(name) => format!(" (from {name})"),
+            Self::Default | Self::File(_) => String::new(),
+        }
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

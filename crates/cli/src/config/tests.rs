@@ -1,0 +1,197 @@
+//! The configuration as users meet it: defaults, template, environment, and every kind of mistake.
+
+use std::path::Path;
+
+use super::reader::Env;
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> Env {
+    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn load_text(text: &str) -> Result<Loaded, ConfigError> {
+    parse(Some(Path::new("barid.toml")), text.to_owned(), &Env::new())
+}
+
+/// Codes and messages of a text that must be refused.
+fn problems(text: &str) -> Vec<(&'static str, String, Option<String>)> {
+    match load_text(text).expect_err("must be refused") {
+        ConfigError::Invalid { problems, .. } => {
+            problems.into_iter().map(|problem| (problem.code, problem.message, problem.hint)).collect()
+        }
+        ConfigError::Unreadable { path, source } => panic!("{}: {source}", path.display()),
+    }
+}
+
+/// The only problem of a text, a missing folder aside.
+fn only_problem(text: &str) -> (&'static str, String, Option<String>) {
+    let mut found = problems(text);
+    found.retain(|(code, ..)| *code != "E0113");
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+#[test]
+fn the_template_holds_every_key_with_its_default() {
+    let template = load_text(TEMPLATE).expect("the template is valid");
+    let defaults = parse(None, String::new(), &Env::new()).expect("the defaults are valid");
+    assert_eq!(template.settings.len(), defaults.settings.len());
+    for (written, default) in template.settings.iter().zip(&defaults.settings) {
+        assert_eq!(written.path, default.path);
+        assert_eq!(written.value, default.value, "{}", written.path);
+        assert!(matches!(written.origin, Origin::File(_)), "`{}` is not in config/barid.toml", written.path);
+    }
+    let chosen = WebConfig { chosen: true, ..defaults.config.web.clone() };
+    assert_eq!(template.config, Config { web: chosen, ..defaults.config });
+}
+
+#[test]
+fn every_key_of_the_template_is_explained_above_it() {
+    let lines: Vec<_> = TEMPLATE.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ") && !pair[1].starts_with('#')) {
+        assert!(pair[0].starts_with("# "), "no comment above: {}", pair[1]);
+    }
+}
+
+#[test]
+fn without_a_file_it_watches_seeds() {
+    let config = parse(None, String::new(), &Env::new()).expect("valid").config;
+    assert_eq!(config.data_dir, Path::new("barid-data"));
+    assert_eq!(config.jsonl.dir, Path::new("barid-data/records"));
+    let source = &config.files[0];
+    assert_eq!((source.id.as_str(), source.path.as_path()), ("seeds", Path::new("seeds")));
+    assert_eq!(source.include, ["**/*.txt"]);
+    assert!(!config.web.chosen && config.web.listen.is_some());
+}
+
+#[test]
+fn records_follow_the_data_folder() {
+    let loaded = load_text("data_dir = \"/srv/barid\"").expect("valid");
+    assert_eq!(loaded.config.jsonl.dir, Path::new("/srv/barid/records"));
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let text = "[log]\nretention_hours = 5\ncompression = \"none\"\n".to_owned();
+    let env = env(&[
+        ("BARID_LOG_RETENTION_HOURS", "72"),
+        ("BARID_SINK_JSONL_DIR", "out"),
+        ("BARID_WEB_LISTEN", ""),
+    ]);
+    let loaded = parse(Some(Path::new("b.toml")), text, &env).expect("valid");
+    assert_eq!(loaded.config.log.retention_hours, Some(72));
+    assert_eq!(loaded.config.log.compression, Compression::None);
+    assert_eq!(loaded.config.jsonl.dir, Path::new("out"));
+    assert_eq!(loaded.config.web, WebConfig { listen: None, chosen: true });
+    let shown = as_toml(&loaded);
+    let origin_of = |key: &str| {
+        let line = shown.lines().find(|line| line.starts_with(&format!("{key} ="))).expect(key);
+        line.split("# ").nth(1).expect("an origin").to_owned()
+    };
+    assert_eq!(origin_of("retention_hours"), "env BARID_LOG_RETENTION_HOURS");
+    assert_eq!(origin_of("compression"), "b.toml:3");
+    assert_eq!(origin_of("retention_bytes"), "default");
+}
+
+#[test]
+fn what_is_shown_can_be_read_back() {
+    let text = "[[files]]\nid = \"a\"\npath = \"خبر\"\n[[files]]\nid = \"b\"\npath = \"b\"\nformat = \"jsonl\"\nfields = { text = \"doc.body\" }";
+    let first = load_text(text).expect("valid");
+    assert_eq!(first.config.files[1].include, ["**/*.jsonl"]);
+    assert_eq!(first.config.files[1].fields.text, "doc.body");
+    let second = load_text(&as_toml(&first)).expect("what is shown is valid");
+    let values = |loaded: &Loaded| {
+        loaded.settings.iter().map(|one| (one.path.clone(), one.value.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&first), values(&second));
+}
+
+#[test]
+fn all_problems_are_reported_together_in_file_order() {
+    let text = "data_dir = 5\n[log]\nretention_byte = 1\ncompression = \"zst\"\n[web]\nlisten = \"localhost\"\n[skin]\n";
+    let mut found = problems(text);
+    found.retain(|(code, ..)| *code != "E0113");
+    let codes: Vec<_> = found.iter().map(|(code, ..)| *code).collect();
+    assert_eq!(codes, ["E0104", "E0103", "E0105", "E0110", "E0103"]);
+    assert_eq!(found[0].1, "`data_dir` must be a text in quotes, not a whole number");
+    assert_eq!(found[1].2.as_deref(), Some("did you mean `retention_bytes`?"));
+    assert_eq!(found[2].2.as_deref(), Some("did you mean `zstd`?"));
+    assert_eq!(found[4].2.as_deref(), Some("did you mean `sink`?"));
+}
+
+#[test]
+fn each_mistake_has_its_code() {
+    let source = |line: &str| format!("[[files]]\nid = \"a\"\npath = \"a\"\n{line}");
+    let cases = [
+        ("E0102", "data_dir = \"x".to_owned()),
+        ("E0102", "data_dir = \"x\"\ndata_dir = \"y\"".to_owned()),
+        ("E0103", source("glob = \"*\"")),
+        ("E0104", "log = 3".to_owned()),
+        ("E0104", "files = { id = \"a\" }".to_owned()),
+        ("E0104", source("include = \"*.txt\"")),
+        ("E0104", source("include = [1]")),
+        ("E0104", source("settle_ms = 1.5")),
+        ("E0105", source("settle_ms = -1")),
+        ("E0105", source("max_document_bytes = 0")),
+        ("E0105", source("include = []")),
+        ("E0105", source("fields = { text = \"\" }")),
+        ("E0105", "[[files]]\nid = \"A b\"\npath = \"a\"".to_owned()),
+        ("E0105", "[telemetry]\nlevel = \"lots=of=noise\"".to_owned()),
+        ("E0105", "data_dir = \"\"".to_owned()),
+        ("E0106", "[[files]]\nid = \"a\"".to_owned()),
+        ("E0107", source("[[files]]\nid = \"a\"\npath = \"b\"")),
+        ("E0108", source("exclude = [\"a[\"]")),
+        ("E0109", source("charset = \"utf-9\"")),
+        ("E0110", "[web]\nlisten = \"9464\"".to_owned()),
+    ];
+    for (code, text) in cases {
+        assert_eq!(only_problem(&text).0, code, "{text}");
+        assert!(crate::codes::find(code).is_some(), "{code} is not explained");
+    }
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_a_warning_with_a_suggestion() {
+    let env = env(&[("BARID_DATADIR", "x"), ("BARID_CONFIG", "y")]);
+    let loaded = parse(None, String::new(), &env).expect("only a warning");
+    let warning = loaded.warnings.iter().find(|warning| warning.code == "E0112").expect("a warning");
+    assert_eq!(warning.hint.as_deref(), Some("did you mean BARID_DATA_DIR?"));
+    let bad = parse(None, String::new(), &self::env(&[("BARID_STAGE_PARSER_THREADS", "many")]))
+        .expect_err("no number");
+    let ConfigError::Invalid { problems, .. } = bad else { panic!("{bad}") };
+    assert!(
+        problems.iter().any(|one| one.message.contains("(from BARID_STAGE_PARSER_THREADS)")),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn barid_never_watches_what_it_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().display();
+    let source = format!("[[files]]\nid = \"a\"\npath = \"{root}\"\n");
+    let (code, message, _) =
+        only_problem(&format!("data_dir = \"{root}/x/../data\"\nsink.jsonl.dir = \"elsewhere\"\n{source}"));
+    assert_eq!(code, "E0111");
+    assert!(message.starts_with("`data_dir`"), "{message}");
+    let link = folder.path().with_extension("link");
+    std::os::unix::fs::symlink(folder.path(), &link).expect("a link");
+    let through_link =
+        format!("data_dir = \"elsewhere\"\nsink.jsonl.dir = \"{}/out\"\n{source}", link.display());
+    let (code, message, _) = only_problem(&through_link);
+    std::fs::remove_file(&link).expect("the link goes");
+    assert!(code == "E0111" && message.starts_with("`sink.jsonl.dir`"), "{message}");
+    let beside = format!("data_dir = \"{root}-data\"\n{source}");
+    assert!(load_text(&beside).is_ok(), "a name that only starts alike is no folder inside");
+}
+
+#[test]
+fn a_missing_folder_is_a_warning_and_a_file_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("page.txt");
+    let source = format!("[[files]]\nid = \"a\"\npath = \"{}\"\n", file.display());
+    let loaded = load_text(&source).expect("only a warning");
+    assert_eq!(loaded.warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["E0113"]);
+    std::fs::write(&file, "x").expect("written");
+    assert_eq!(only_problem(&source).0, "E0114");
+}

@@ -1,0 +1,193 @@
+//! What can go wrong on the command line, its exit code and its hint.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use barid_log::LogError;
+use barid_record::RecordError;
+use barid_web::WebError;
+use miette::{Diagnostic, SourceCode};
+
+use crate::config::ConfigError;
+use crate::run::RunError;
+
+/// The codes of `sysexits.h` that barid uses.
+pub(crate) mod exit {
+    pub(crate) const USAGE: u8 = 64;
+    pub(crate) const UNAVAILABLE: u8 = 69;
+    pub(crate) const SOFTWARE: u8 = 70;
+    pub(crate) const IO: u8 = 74;
+    pub(crate) const TEMPORARY: u8 = 75;
+    pub(crate) const CONFIG: u8 = 78;
+    /// A check found something.
+    pub(crate) const FOUND: u8 = 1;
+    /// A check could not be made.
+    pub(crate) const UNREADABLE: u8 = 2;
+    /// 128 and the number of SIGINT.
+    pub(crate) const INTERRUPTED: u8 = 130;
+}
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The configuration cannot be read or used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Standard output is gone.
+    #[error("write to standard output: {source}")]
+    Output {
+        /// Why.
+        #[from]
+        source: io::Error,
+    },
+    /// A file cannot be read.
+    #[error("read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// `init` met a file.
+    #[error("write {}: the file exists", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No file, no code.
+    #[error("explain {subject}: neither a file nor a code")]
+    UnknownSubject {
+        /// As typed.
+        subject: String,
+        /// The nearest code.
+        near: Option<&'static str>,
+    },
+    /// An argument that only looks right.
+    #[error("{object} `{value}` is not {expected}")]
+    Argument {
+        /// Which argument.
+        object: &'static str,
+        /// As typed.
+        value: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A signal handler cannot be installed, or a thread cannot be started.
+    #[error("{operation}: {source}")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A message that is not one of ours.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Metrics and probes.
+    #[error(transparent)]
+    Web(#[from] WebError),
+    /// The command's parts are not joined yet.
+    #[error("this command is not wired in this build")]
+    NotWired,
+}
+
+impl CliError {
+    /// The stable code; `barid explain <code>` tells more.
+    pub(crate) fn stable_code(&self) -> &'static str {
+        match self {
+            Self::Config(ConfigError::Unreadable { .. }) => "E0101",
+            Self::Config(ConfigError::Invalid { .. }) => "E0100",
+            Self::Output { .. } => "E0201",
+            Self::Read { .. } => "E0202",
+            Self::Write { .. } => "E0203",
+            Self::Exists { .. } => "E0204",
+            Self::UnknownSubject { .. } => "E0205",
+            Self::Argument { .. } => "E0206",
+            Self::System { .. } => "E0207",
+            Self::Record(_) => "E0208",
+            Self::Log(error) => error.code(),
+            Self::Web(error) => error.code(),
+            Self::NotWired => "E0299",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(ConfigError::Unreadable { .. }) => {
+                Some("check the path, or write one with `barid init`".into())
+            }
+            Self::Exists { .. } => Some("name another file, or move this one away".into()),
+            Self::UnknownSubject { near, .. } => near.map(|near| format!("did you mean `{near}`?")),
+            Self::Log(error) => Some(error.hint().into()),
+            Self::Web(error) => Some(error.hint().into()),
+            Self::Run(error) => error.hint().map(Into::into),
+            Self::Record(_) => Some("another program writes to this topic".into()),
+            Self::Read { .. } | Self::Write { .. } => Some("check the path and its permissions".into()),
+            Self::System { .. } => Some("check the limits of this process (ulimit -a)".into()),
+            Self::Config(ConfigError::Invalid { .. })
+            | Self::Output { .. }
+            | Self::Argument { .. }
+            | Self::NotWired => None,
+        }
+    }
+
+    /// The exit code: 1 or 2 for checks, that of `sysexits.h` otherwise.
+    pub(crate) fn exit_code(&self, check: bool) -> ExitCode {
+        let code = match self {
+            Self::Config(ConfigError::Invalid { .. }) if check => exit::FOUND,
+            Self::Argument { .. } | Self::UnknownSubject { .. } => exit::USAGE,
+            _ if check => exit::UNREADABLE,
+            Self::Config(_) => exit::CONFIG,
+            Self::Output { .. } | Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } => exit::IO,
+            Self::System { .. } => exit::UNAVAILABLE,
+            Self::Log(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Log(_) => exit::IO,
+            Self::Record(_) | Self::NotWired => exit::SOFTWARE,
+            Self::Web(_) => exit::UNAVAILABLE,
+            Self::Run(error) if error.is_transient() => exit::UNAVAILABLE,
+            Self::Run(RunError::Fault { .. }) => exit::SOFTWARE,
+            Self::Run(_) => exit::IO,
+        };
+        ExitCode::from(code)
+    }
+}
+
+impl Diagnostic for CliError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.stable_code()))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.hint().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        match self {
+            Self::Config(ConfigError::Invalid { source_code, .. }) => Some(source_code),
+            _ => None,
+        }
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        match self {
+            Self::Config(ConfigError::Invalid { problems, .. }) => {
+                Some(Box::new(problems.iter().map(|problem| problem as &dyn Diagnostic)))
+            }
+            _ => None,
+        }
+    }
+}

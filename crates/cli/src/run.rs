@@ -1,0 +1,316 @@
+//! `barid run`: the whole pipeline in one process.
+//!
+//! ```text
+//! watcher thread --barid.raw--> stage thread --barid.records--> sink thread        one embedded log between them
+//! ```
+//!
+//! An orderly end goes down the line: the watcher ends first, then the stage has everything, then the sink. If one of them fails, all
+//! stop; what is committed is durable, and the next start goes on from there.
+
+mod settings;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use barid_log::{Control, Embedded, Log, Wish, WorkerSpec};
+use barid_record::{Reason, Topic};
+use barid_sink::SinkError;
+use barid_stage::StageError;
+use barid_watcher::WatcherError;
+use barid_web::{BuildInfo, Health};
+use prometheus::Registry;
+
+use crate::args::Global;
+use crate::config::{Config, Loaded};
+use crate::error::CliError;
+use crate::progress::{self, Progress, Totals};
+use crate::signals::{self, STOP_LIMIT};
+use crate::summary::Summary;
+use crate::telemetry;
+
+/// What can stop a run once it has started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The watcher failed.
+    #[error(transparent)]
+    Watcher(#[from] WatcherError),
+    /// The stage failed.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The sink failed.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A metric could not be registered, or a thread panicked: a fault of ours.
+    #[error("{what}: this is a fault in barid, please report it with the log lines before")]
+    Fault {
+        /// What happened.
+        what: String,
+    },
+}
+
+impl RunError {
+    /// The stable code; `barid explain <code>` tells more.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Watcher(_) => "E0301",
+            Self::Stage(_) => "E0302",
+            Self::Sink(_) => "E0303",
+            Self::Fault { .. } => "E0304",
+        }
+    }
+
+    /// What to do about it, where the message does not say it already.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Watcher(_) | Self::Fault { .. } => None,
+            Self::Stage(error) => Some(error.hint()),
+            Self::Sink(error) => Some(error.hint()),
+        }
+    }
+
+    /// Whether a restart may succeed without anybody doing anything.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Watcher(WatcherError::Log { source, .. }) => source.is_transient(),
+            Self::Watcher(_) | Self::Fault { .. } => false,
+            Self::Stage(error) => error.is_transient(),
+            Self::Sink(error) => error.is_transient(),
+        }
+    }
+}
+
+/// Runs the pipeline until a signal, or with `once` until the folders are drained.
+pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCode, CliError> {
+    let started = Instant::now();
+    let config = &loaded.config;
+    let bars = progress::bars();
+    telemetry::start(&config.telemetry, global, &bars);
+    let registry = Registry::new();
+    barid_web::register_process(&registry, &BUILD)?;
+    let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);
+    let controls = Controls::default();
+    let server = match config.web.listen {
+        Some(listen) if !once || config.web.chosen => {
+            Some(barid_web::serve(listen, registry.clone(), health(Arc::clone(&log), controls.clone()))?)
+        }
+        Some(_) | None => None,
+    };
+    let stopping = controls.clone();
+    signals::watch(STOP_LIMIT, move || stopping.stop_all())?;
+    if once {
+        controls.watcher.ask(Wish::Drain);
+    }
+    let progress = Progress::new(&bars, once);
+    let result = Pipeline { config, log: log.as_ref(), registry: &registry, controls: &controls, progress: &progress }.run();
+    progress.finish();
+    if let Some(server) = server {
+        server.stop();
+    }
+    let mut summary = result?;
+    // Whoever held the log beside us (the readiness probe) is gone: the last owner drains and checkpoints it.
+    if let Ok(log) = Arc::try_unwrap(log).map_err(drop) {
+        log.close()?;
+    }
+    summary.duration = started.elapsed();
+    summary.write(&mut std::io::stderr().lock())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+const BUILD: BuildInfo<'static> = BuildInfo {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: match option_env!("BARID_COMMIT") {
+        Some(commit) => commit,
+        None => "unknown",
+    },
+    rustc: env!("CARGO_PKG_RUST_VERSION"),
+};
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What each loop is asked to do, and how many of them run.
+#[derive(Debug, Clone, Default)]
+struct Controls {
+    watcher: Control,
+    stage: Control,
+    sink: Control,
+    running: Arc<AtomicUsize>,
+}
+
+const LOOPS: usize = 3;
+
+impl Controls {
+    fn stop_all(&self) {
+        for control in [&self.watcher, &self.stage, &self.sink] {
+            control.ask(Wish::Stop);
+        }
+    }
+}
+
+/// Ready means: every loop runs and the disk takes what they write.
+fn health(log: Arc<Embedded>, controls: Controls) -> impl Fn() -> Health + Send + Sync + 'static {
+    move || {
+        let mut problems = Vec::new();
+        let running = controls.running.load(Ordering::Acquire);
+        if running < LOOPS {
+            problems.push(format!("{running} of {LOOPS} loops (watcher, stage, sink) run"));
+        }
+        match log.status() {
+            Ok(status) if status.storage_full => problems.push("the disk of data_dir is full".to_owned()),
+            Ok(_) => {}
+            Err(error) => problems.push(error.to_string()),
+        }
+        Health { problems }
+    }
+}
+
+/// What the three threads share.
+struct Pipeline<'a> {
+    config: &'a Config,
+    log: &'a Embedded,
+    registry: &'a Registry,
+    controls: &'a Controls,
+    progress: &'a Progress,
+}
+
+impl Pipeline<'_> {
+    fn run(&self) -> Result<Summary, CliError> {
+        let watcher_metrics = barid_watcher::Metrics::register(self.registry).map_err(RunError::from)?;
+        let stage_metrics = barid_stage::Metrics::register(self.registry).map_err(RunError::from)?;
+        let sink_metrics = barid_sink::Metrics::register(self.registry).map_err(RunError::from)?;
+        let totals = Mutex::new(Totals::default());
+        let controls = self.controls;
+        let (watched, staged, sunk) = std::thread::scope(|scope| {
+            let watcher = spawn(scope, "watcher", controls, &controls.stage, || self.watch(&watcher_metrics, &totals))?;
+            let stage = spawn(scope, "stage", controls, &controls.sink, || self.stage(&stage_metrics, &totals))?;
+            let sink = spawn(scope, "sink", controls, &controls.sink, || self.sink(&sink_metrics))?;
+            Ok::<_, CliError>((joined(watcher.join()), joined(stage.join()), joined(sink.join())))
+        })?;
+        // The sink's and the stage's failures come first: they are what stopped the others.
+        let sunk = sunk?;
+        let staged = staged?;
+        watched?;
+        let mut summary = Summary {
+            documents: staged.documents,
+            bytes: staged.bytes,
+            verdicts: staged.verdicts,
+            related: staged.related,
+            records: sunk.records,
+            files: sunk.files,
+            records_dir: self.config.jsonl.dir.clone(),
+            rejected: staged.rejected.into_iter().collect(),
+            ..Summary::default()
+        };
+        for reason in Reason::ALL {
+            let count = watcher_metrics.rejected(reason);
+            if count > 0 {
+                summary.documents += count;
+                *summary.rejected.entry(reason.code()).or_default() += count;
+            }
+        }
+        Ok(summary)
+    }
+
+    fn watch(&self, metrics: &barid_watcher::Metrics, totals: &Mutex<Totals>) -> Result<barid_watcher::Summary, CliError> {
+        let worker = self.log.worker(barid_watcher::worker_spec())?;
+        let told = |told: barid_watcher::Progress| {
+            self.show(totals, |totals| totals.documents_found = told.counts.documents);
+        };
+        let config = settings::watcher(self.config);
+        Ok(barid_watcher::run(&config, worker, metrics, now_ms, &self.controls.watcher, &told).map_err(RunError::from)?)
+    }
+
+    fn stage(&self, metrics: &barid_stage::Metrics, totals: &Mutex<Totals>) -> Result<barid_stage::Summary, CliError> {
+        let worker = self.log.worker(WorkerSpec {
+            group: barid_stage::GROUP.to_owned(),
+            inputs: vec![Topic::Raw, Topic::Backfill],
+            tables: vec![barid_stage::SOURCES, barid_stage::BODIES],
+        })?;
+        let told = |summary: &barid_stage::Summary| {
+            self.show(totals, |totals| {
+                totals.documents_done = summary.documents;
+                totals.bytes_done = summary.bytes;
+                totals.records = summary.records;
+                totals.rejected = summary.rejected.values().sum();
+            });
+        };
+        let config = settings::stage(self.config);
+        Ok(barid_stage::run(&config, worker, metrics, &now_ms, &self.controls.stage, &told).map_err(RunError::from)?)
+    }
+
+    fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {
+        let worker = self.log.worker(WorkerSpec {
+            group: barid_sink::GROUP.to_owned(),
+            inputs: vec![Topic::Records],
+            tables: Vec::new(),
+        })?;
+        let status = self.log.status()?;
+        let records = status.topics.iter().find(|topic| topic.topic == Topic::Records);
+        let log_end = records.map_or(0, |topic| topic.end_offset);
+        let config = settings::sink(self.config);
+        Ok(barid_sink::run(&config, worker, log_end, metrics, &self.controls.sink).map_err(RunError::from)?)
+    }
+
+    fn show(&self, totals: &Mutex<Totals>, change: impl FnOnce(&mut Totals)) {
+        let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut totals);
+        self.progress.show(&totals);
+    }
+}
+
+type Handle<'scope, T> = std::thread::ScopedJoinHandle<'scope, Result<T, CliError>>;
+
+/// Starts one loop. When it ends well, the next one down the line may drain; when it fails or panics, everything stops.
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    name: &'static str,
+    controls: &'scope Controls,
+    next: &'scope Control,
+    body: impl FnOnce() -> Result<T, CliError> + Send + 'scope,
+) -> Result<Handle<'scope, T>, CliError> {
+    let thread = move || {
+        let mut end = End { controls, well: false };
+        controls.running.fetch_add(1, Ordering::AcqRel);
+        let result = body();
+        match &result {
+            Ok(_) => {
+                end.well = true;
+                next.ask(Wish::Drain);
+            }
+            Err(error) => tracing::error!(%error, "the {name} failed: stopping"),
+        }
+        result
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, thread).map_err(|source| {
+        controls.stop_all();
+        CliError::System { operation: "start a thread", source }
+    })
+}
+
+/// Stops everything unless told that all went well: also when its thread unwinds.
+struct End<'a> {
+    controls: &'a Controls,
+    well: bool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.controls.running.fetch_sub(1, Ordering::AcqRel);
+        if !self.well {
+            self.controls.stop_all();
+        }
+    }
+}
+
+fn joined<T>(result: std::thread::Result<Result<T, CliError>>) -> Result<T, CliError> {
+    result.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(RunError::Fault { what: said.unwrap_or_else(|| "a thread panicked".to_owned()) }.into())
+    })
+}

@@ -1,0 +1,82 @@
+//! TERM and INT ask for an orderly end within a limit, a second INT forces it, HUP says what to do instead.
+
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::error::{CliError, exit};
+
+/// How long an orderly end may take.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(60);
+
+/// Watches for signals on a thread of its own until the process ends. `stop` is called once, at the first TERM or INT; if the process
+/// is still there `limit` later it exits with 75, and at a further INT with 130. Neither loses anything: what is committed is durable.
+///
+/// # Errors
+/// [`CliError::System`] when handlers cannot be installed.
+pub(crate) fn watch(limit: Duration, stop: impl FnOnce() + Send + 'static) -> Result<(), CliError> {
+    let failed = |operation| move |source| CliError::System { operation, source };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed("start the signal watcher"))?;
+    let signals = {
+        let _guard = runtime.enter();
+        let on = |kind| signal(kind).map_err(failed("install a signal handler"));
+        Signals {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hangup: on(SignalKind::hangup())?,
+        }
+    };
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || runtime.block_on(signals.attend(limit, stop)))
+        .map_err(failed("start the signal watcher"))?;
+    Ok(())
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    async fn attend(mut self, limit: Duration, stop: impl FnOnce()) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => break,
+                _ = self.terminate.recv() => break,
+                _ = self.hangup.recv() => hangup(),
+            }
+        }
+        tracing::info!(
+            limit_seconds = limit.as_secs(),
+            "stopping: what is in hand is finished first; interrupt again to force"
+        );
+        stop();
+        let deadline = tokio::time::sleep(limit);
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {
+                    tracing::warn!("forced to stop: the next start goes on from the last commit");
+                    process::exit(exit::INTERRUPTED.into());
+                }
+                () = &mut deadline => {
+                    tracing::error!(limit_seconds = limit.as_secs(), "stopping took too long: the next start goes on from the last commit");
+                    process::exit(exit::TEMPORARY.into());
+                }
+                _ = self.terminate.recv() => {}
+                _ = self.hangup.recv() => hangup(),
+            }
+        }
+    }
+}
+
+fn hangup() {
+    tracing::warn!("the configuration is read at start only: restart barid to apply changes");
+}

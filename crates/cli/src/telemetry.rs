@@ -1,0 +1,146 @@
+//! Logs on standard error: readable or JSON, safe to print, and no flood.
+//!
+//! ```text
+//! event -> EnvFilter -> limiter (10 alike in 10 s) -> text or JSON -> bars step aside -> stderr
+//! ```
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use indicatif::MultiProgress;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::{self, Format, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::args::Global;
+use crate::config::{LogFormat, TelemetryConfig};
+use crate::output;
+
+mod limiter;
+
+use limiter::{Admission, Limiter};
+
+/// Starts logging for the whole process. Log lines and `bars` share the terminal. Call it once; a second call changes nothing.
+pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgress) {
+    let filter = filter(config, global, std::env::var("BARID_LOG").ok());
+    let writer = BesideBars(bars.clone());
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match global.log_format.unwrap_or(config.format) {
+        LogFormat::Json => layer.json().map_event_format(|format| Limited::new(format, true)).boxed(),
+        LogFormat::Text => {
+            let fields = format::debug_fn(|writer, field, value| {
+                let value = format!("{value:?}");
+                let value = output::harmless(&value);
+                if field.name() == "message" {
+                    write!(writer, "{value}")
+                } else {
+                    write!(writer, "{field}={value}")
+                }
+            });
+            let fields = tracing_subscriber::field::MakeExt::delimited(fields, " ");
+            layer
+                .with_ansi(output::stderr_color())
+                .fmt_fields(fields)
+                .map_event_format(|format| Limited::new(format, false))
+                .boxed()
+        }
+    };
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer.with_filter(filter)));
+}
+
+/// `-v` and `-q` go before BARID_LOG, which goes before the configuration.
+fn filter(config: &TelemetryConfig, global: &Global, from_env: Option<String>) -> EnvFilter {
+    let directives = match (global.quiet, global.verbose) {
+        (0, 0) => from_env.unwrap_or_else(|| config.level.clone()),
+        (1, _) => "error".into(),
+        (2.., _) => "off".into(),
+        (0, 1) => "debug".into(),
+        (0, 2..) => "trace".into(),
+    };
+    EnvFilter::try_new(&directives).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+/// Standard error, with progress bars out of the way while a line is written.
+#[derive(Debug, Clone)]
+struct BesideBars(MultiProgress);
+
+impl Write for BesideBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().lock().write_all(bytes)).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for BesideBars {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Formats an event unless the limiter hides it.
+struct Limited<F> {
+    inner: Format<F>,
+    json: bool,
+    limiter: Mutex<Limiter>,
+}
+
+impl<F> Limited<F> {
+    fn new(inner: Format<F>, json: bool) -> Self {
+        Self { inner, json, limiter: Mutex::new(Limiter::default()) }
+    }
+}
+
+impl<F, S, N> FormatEvent<S, N> for Limited<F>
+where
+    Format<F>: FormatEvent<S, N>,
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        // Whoever asks for debug output wants all of it.
+        if *event.metadata().level() > Level::INFO {
+            return self.inner.format_event(context, writer, event);
+        }
+        let admission = {
+            let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+            limiter.admit(event.metadata().callsite(), Instant::now())
+        };
+        match admission {
+            Admission::Show => self.inner.format_event(context, writer, event),
+            Admission::Hide => Ok(()),
+            Admission::ShowAfter { hidden } => {
+                self.inner.format_event(context, writer.by_ref(), event)?;
+                self.note(&mut writer, hidden, event)
+            }
+        }
+    }
+}
+
+impl<F> Limited<F> {
+    /// One more line: how many like the last one were hidden before it.
+    fn note(&self, writer: &mut Writer<'_>, hidden: u64, event: &Event<'_>) -> fmt::Result {
+        let target = event.metadata().target();
+        if self.json {
+            let fields = serde_json::json!({ "message": "lines like the last one were hidden before it", "hidden": hidden });
+            let level = event.metadata().level().as_str();
+            writeln!(writer, "{}", serde_json::json!({ "level": level, "fields": fields, "target": target }))
+        } else {
+            writeln!(writer, "  {hidden} lines like this one ({target}) were hidden before it")
+        }
+    }
+}
