@@ -99,10 +99,101 @@ fn byte_of(upper: &Upper, c: char) -> u8 {
 
 fn upper_half(encoding: &'static Encoding) -> Upper {
     let mut upper = [('\0', 0); 128];
-    for (slot, byte) in upper.iter_mut().zip(0x80_u8..) {
+    for (slot, byte) in upper.iter_mut().zip(0x80_u8..=0xFF) {
         let (text, _) = encoding.decode_without_bom_handling(std::slice::from_ref(&byte));
         *slot = (text.chars().next().unwrap_or('\u{FFFD}'), byte);
     }
     upper.sort_unstable();
     upper
+}
+
+#[cfg(test)]
+mod tests {
+    //! All texts are composed for this file.
+
+    use super::*;
+    use crate::decode::decode;
+    use encoding_rs::WINDOWS_1251;
+    use proptest::prelude::*;
+
+    const HEADLINE: &str = "افتتاح معرض الكتاب في مدينة الواحة، و«الحديقة» تستقبل 300 زائر";
+
+    fn misread(text: &str, encoding: &'static Encoding) -> String {
+        encoding.decode_without_bom_handling(text.as_bytes()).0.into_owned()
+    }
+
+    #[test]
+    fn utf8_misread_as_a_windows_charset_is_undone() {
+        for encoding in [WINDOWS_1256, WINDOWS_1252] {
+            assert_eq!(repair_line(&misread(HEADLINE, encoding)).as_deref(), Some(HEADLINE));
+        }
+        let russian = "Открылась книжная ярмарка";
+        assert_eq!(repair_line(&misread(russian, WINDOWS_1252)).as_deref(), Some(russian));
+    }
+
+    #[test]
+    fn honest_text_is_left_alone() {
+        for line in [
+            "",
+            HEADLINE,
+            "ظل ظليل ولفظ غليظ وحظ ونطق وضبط ورباط وشرط وخطط",
+            "ططط",
+            "Ærø og Øresund: Ørsted",
+            "Книжная ярмарка открылась",
+            "a plain headline",
+        ] {
+            assert_eq!(repair_line(line), None, "{line}");
+        }
+        // Misread as something else: cannot be undone here, so it stays.
+        assert_eq!(repair_line(&misread(HEADLINE, WINDOWS_1251)), None);
+    }
+
+    #[test]
+    fn a_few_lost_bytes_cost_a_few_characters_and_many_prevent_the_repair() {
+        let body = "قال مدير المعرض إن الدورة الحالية تستقبل الزوار صباحا ومساء كل يوم حتى نهاية الشهر";
+        let broken = misread(body, WINDOWS_1256);
+        let lost_one: String =
+            broken.chars().enumerate().filter(|(at, _)| *at != 31).map(|(_, c)| c).collect();
+        let fixed = repair_line(&lost_one).unwrap();
+        assert_eq!(fixed.matches('\u{FFFD}').count(), 1, "{fixed}");
+        let lost_many: String =
+            broken.chars().enumerate().filter(|(at, _)| at % 7 != 0).map(|(_, c)| c).collect();
+        assert_eq!(repair_line(&lost_many), None);
+    }
+
+    #[test]
+    fn only_the_broken_lines_of_a_document_change_and_the_input_stays_covered() {
+        let date = "27th, October 2023 GMT";
+        let page = format!(
+            "{}\r\n{date}\n{}\nخاتمة",
+            misread(HEADLINE, WINDOWS_1256),
+            misread(HEADLINE, WINDOWS_1252)
+        );
+        let decoded = decode(page.as_bytes(), None).unwrap();
+        assert_eq!(decoded.text, format!("{HEADLINE}\r\n{date}\n{HEADLINE}\nخاتمة"));
+        let notes: Vec<_> = decoded.notes.iter().map(|note| (note.code, note.line)).collect();
+        assert_eq!(notes, [("mojibake_repaired", 1), ("mojibake_repaired", 3)]);
+        assert_eq!(decoded.lines[0].byte_start, 0);
+        assert_eq!(decoded.lines[3].byte_end, page.len());
+        assert!(decoded.lines.windows(2).all(|pair| pair[0].byte_end == pair[1].byte_start));
+        // Offsets: the repaired line as a whole, its neighbours exactly.
+        let first = decoded.lines[0];
+        assert_eq!(decoded.input_range(2..6), first.byte_start..first.byte_end);
+        let at = decoded.text.find("October").unwrap();
+        assert_eq!(&page[decoded.input_range(at..at + 7)], "October");
+    }
+
+    proptest! {
+        #[test]
+        fn arabic_survives_being_misread(text in "[ابتثجحخدذرزسشصضعغفقكلمنهوي ]{20,80}") {
+            prop_assert_eq!(repair_line(&misread(&text, WINDOWS_1256)), Some(text));
+        }
+
+        #[test]
+        fn anything_is_survived(text in "[طظØÙÐÑ§أ…¯a ]{0,60}|\\PC{0,60}") {
+            if let Some(fixed) = repair_line(&text) {
+                prop_assert!(!fixed.contains(['\n', '\r']));
+            }
+        }
+    }
 }
