@@ -1,0 +1,51 @@
+//! What ends the watcher, and what to do about it. Trouble with one file never does.
+
+use barid_log::LogError;
+
+/// A failed operation of the watcher.
+#[derive(Debug, thiserror::Error)]
+pub enum WatcherError {
+    /// Two sources have the same id, or one is empty or holds a NUL character. Do not retry.
+    #[error("watch source `{id}`: its id is {problem}; hint: give every source a short name of its own")]
+    SourceId {
+        /// The id.
+        id: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A glob cannot be read. Do not retry.
+    #[error("read glob `{glob}` of source `{id}`: {problem}; hint: see docs/configuration.md for the syntax")]
+    Glob {
+        /// The source.
+        id: String,
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The log failed. Retry when the log's own error says so: nothing that was not durable is marked as read.
+    #[error("{operation}: {source}")]
+    Log {
+        /// What was asked of the log.
+        operation: &'static str,
+        /// Its answer.
+        source: LogError,
+    },
+    /// A metric could not be registered. Do not retry.
+    #[error(
+        "register metric `{metric}`: {source}; hint: the watcher's metrics are registered once a process"
+    )]
+    Metric {
+        /// The metric.
+        metric: &'static str,
+        /// Why not.
+        source: prometheus::Error,
+    },
+}
+
+impl WatcherError {
+    /// Turns the log's answer into ours.
+    pub(crate) fn log(operation: &'static str) -> impl FnOnce(LogError) -> Self {
+        move |source| Self::Log { operation, source }
+    }
+}

@@ -1,0 +1,410 @@
+//! One file's way in: is it new, is it complete, what does it say, is that news? Documents and checkpoints leave in one unit.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+use barid_log::{Control, Wish, Worker, failpoint};
+use barid_record::{Collector, Hints, RawDocument, Reason, RecordId, Rejected, document_id};
+use bytes::Bytes;
+use rustix::fs::{AtFlags, fstat, statat};
+use rustix::io::Errno;
+
+use crate::checkpoint::{Checkpoint, Lines, files_prefix};
+use crate::filter::{Filter, Packing};
+use crate::metrics::{Metrics, ReadFault};
+use crate::outbox::Outbox;
+use crate::read::{self, Reader, Reading};
+use crate::stamp::{Familiar, GRAIN_MS, Known, PathId, Stamp};
+use crate::walk::Found;
+use crate::{Config, FilesConfig, Format, Phase, Progress, Summary, WatcherError, key};
+
+/// A configured folder, ready to use.
+pub(crate) struct Source {
+    pub(crate) config: FilesConfig,
+    pub(crate) filter: Filter,
+    /// The start of the address of each of its files.
+    uri_root: String,
+    documents: prometheus::IntCounter,
+}
+
+/// What the run hears and says.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// Milliseconds since the Unix epoch.
+    pub(crate) clock: &'a dyn Fn() -> i64,
+    pub(crate) control: &'a Control,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) progress: &'a dyn Fn(Progress),
+}
+
+/// What is known about the writer of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writer {
+    /// Nothing: the file must have been left alone for the settling time, at most since then (milliseconds since the Unix epoch).
+    Unknown {
+        /// When this state of the file was first met.
+        since_ms: i64,
+    },
+    /// It closed the file or renamed it into place.
+    Done,
+}
+
+/// What came of looking at a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All that can be done until it changes.
+    Done,
+    /// It is not complete: look again at that time.
+    Wait {
+        /// Milliseconds since the Unix epoch.
+        due_ms: i64,
+        /// The file as it is now.
+        stamp: Stamp,
+    },
+}
+
+/// Where documents come in.
+pub(crate) struct Intake<'a> {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) around: Surroundings<'a>,
+    pub(crate) phase: Phase,
+    pub(crate) summary: Summary,
+    outbox: Outbox,
+    known: Known,
+    reader: Reader,
+    /// Files and folders that could not be read the last time.
+    failing: HashSet<PathId>,
+}
+
+/// The file being looked at.
+#[derive(Clone, Copy)]
+struct Current<'a> {
+    source: usize,
+    found: &'a Found<'a>,
+    path: PathId,
+    table_key: &'a [u8],
+    now_ms: i64,
+}
+
+impl<'a> Intake<'a> {
+    /// Loads what earlier runs have read.
+    pub(crate) fn new(
+        config: &Config,
+        worker: Box<dyn Worker>,
+        around: Surroundings<'a>,
+    ) -> Result<Self, WatcherError> {
+        let sources = sources(config, around.metrics)?;
+        let mut outbox = Outbox::new(worker, config);
+        let mut known = Known::default();
+        for source in &sources {
+            outbox.scan(&files_prefix(&source.config.id), &mut |table_key, value| {
+                let path = PathId::of(table_key);
+                match Checkpoint::from_bytes(value) {
+                    Some(checkpoint) if checkpoint.complete => known.done(path, &checkpoint.stamp),
+                    Some(_) | None => known.unfinished(path),
+                }
+            })?;
+        }
+        Ok(Self {
+            sources,
+            around,
+            phase: Phase::FirstScan,
+            summary: Summary::default(),
+            outbox,
+            known,
+            reader: Reader::default(),
+            failing: HashSet::new(),
+        })
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        (self.around.clock)()
+    }
+
+    /// Looks at a file and takes what is new in it.
+    pub(crate) fn look(
+        &mut self,
+        source: usize,
+        found: &Found<'_>,
+        writer: Writer,
+    ) -> Result<Outcome, WatcherError> {
+        self.summary.files_seen += 1;
+        self.around.metrics.files_seen.inc();
+        let mut table_key = files_prefix(&self.sources[source].config.id);
+        table_key.extend_from_slice(found.key.as_bytes());
+        let path = PathId::of(&table_key);
+        let current = Current { source, found, path, table_key: &table_key, now_ms: self.now_ms() };
+        match self.open_changed(&current) {
+            Ok(None) => Ok(Outcome::Done),
+            Ok(Some((file, stamp))) => self.take(&current, &file, stamp, writer),
+            Err(error) => {
+                self.fault(&current, error);
+                Ok(Outcome::Done)
+            }
+        }
+    }
+
+    /// Opens the file unless it is as the checkpoint says. A known file is usually unchanged: ask before opening.
+    fn open_changed(&mut self, current: &Current<'_>) -> Result<Option<(OwnedFd, Stamp)>, Errno> {
+        let follow_links = self.sources[current.source].config.follow_symlinks;
+        if self.known.has(current.path) {
+            let flags = if follow_links { AtFlags::empty() } else { AtFlags::SYMLINK_NOFOLLOW };
+            let stamp = Stamp::of(&statat(current.found.folder, current.found.name, flags)?);
+            if self.known.look(current.path, &stamp) == Familiar::Same {
+                self.unchanged(current);
+                return Ok(None);
+            }
+        }
+        read::open(current.found, follow_links).map(Some)
+    }
+
+    fn take(
+        &mut self,
+        current: &Current<'_>,
+        file: &OwnedFd,
+        stamp: Stamp,
+        writer: Writer,
+    ) -> Result<Outcome, WatcherError> {
+        let settle_ms = self.sources[current.source].config.settle_ms;
+        let due_ms = due_ms(&stamp, current.now_ms, settle_ms, writer);
+        if current.now_ms < due_ms {
+            return Ok(Outcome::Wait { due_ms, stamp });
+        }
+        failpoint("watcher.discover.after");
+        let source = &self.sources[current.source];
+        match &source.config.format {
+            Format::Text | Format::JsonLines(_) => self.take_document(current, file, stamp),
+        }
+    }
+
+    /// One file, one document.
+    fn take_document(
+        &mut self,
+        current: &Current<'_>,
+        file: &OwnedFd,
+        stamp: Stamp,
+    ) -> Result<Outcome, WatcherError> {
+        let previous = self.checkpoint(current)?;
+        let source = &self.sources[current.source];
+        let (packing, _) = Packing::of(current.found.key);
+        let reading = match self.reader.whole(file, &stamp, packing, &source.config) {
+            Ok(reading) => reading,
+            Err(error) => {
+                self.fault(current, error);
+                return Ok(Outcome::Done);
+            }
+        };
+        failpoint("watcher.read.after");
+        if let Some(changed) = changed_meanwhile(file, &stamp) {
+            let due_ms = current.now_ms + source.config.settle_ms.max(GRAIN_MS);
+            return Ok(Outcome::Wait { due_ms, stamp: changed });
+        }
+        let (Reading::Text { sha256, .. } | Reading::Refused { sha256, .. }) = reading;
+        if previous.is_some_and(|previous| previous.sha256 == sha256) {
+            self.unchanged(current);
+        } else {
+            let delivery = Delivery::of_file(reading, sha256);
+            self.deliver(current, delivery);
+        }
+        let checkpoint = Checkpoint { stamp, complete: true, sha256, lines: Lines::default() };
+        self.outbox.put(current.table_key, checkpoint.to_bytes());
+        self.known.done(current.path, &stamp);
+        self.failing.remove(&current.path);
+        self.flush_if_full()?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Something to hand to the log.
+struct Delivery {
+    body: Bytes,
+    sha256: [u8; 32],
+    refused: Option<Refusal>,
+}
+
+/// Why it is no document.
+struct Refusal {
+    reason: Reason,
+    detail: String,
+    dropped_bytes: u64,
+}
+
+impl Delivery {
+    fn of_file(reading: Reading<'_>, sha256: [u8; 32]) -> Self {
+        match reading {
+            Reading::Text { text, .. } => Self { body: Bytes::copy_from_slice(text), sha256, refused: None },
+            Reading::Refused { reason, detail, kept, dropped_bytes, .. } => Self {
+                body: Bytes::copy_from_slice(kept),
+                sha256,
+                refused: Some(Refusal { reason, detail, dropped_bytes }),
+            },
+        }
+    }
+}
+
+impl Intake<'_> {
+    /// What the last reading of the file left.
+    fn checkpoint(&mut self, current: &Current<'_>) -> Result<Option<Checkpoint>, WatcherError> {
+        if !self.known.has(current.path) {
+            return Ok(None);
+        }
+        // What is still being gathered is not visible to a look-up.
+        self.outbox.flush()?;
+        let value = self.outbox.get(current.table_key)?;
+        Ok(value.and_then(|value| Checkpoint::from_bytes(&value)))
+    }
+
+    fn deliver(&mut self, current: &Current<'_>, delivery: Delivery) {
+        let source = &self.sources[current.source];
+        let key = current.found.key;
+        let span = tracing::debug_span!(
+            "document",
+            source = %source.config.id,
+            record_id = %RecordId::main(&source.config.id, key)
+        );
+        let _entered = span.enter();
+        let document = RawDocument {
+            id: document_id(&source.config.id, key, &delivery.sha256),
+            source_id: source.config.id.clone(),
+            key: key.to_owned(),
+            uri: source.uri(key),
+            collector: Collector::File,
+            observed_at_ms: current.now_ms,
+            charset: source.config.charset.clone(),
+            content_type: None,
+            hints: Hints::default(),
+            raw_sha256: delivery.sha256,
+            body: delivery.body,
+        };
+        if let Some(Refusal { reason, detail, dropped_bytes }) = delivery.refused {
+            tracing::debug!(reason = reason.code(), detail, "rejected");
+            self.summary.rejected += 1;
+            self.around.metrics.rejected.with_label_values(&[reason.code()]).inc();
+            self.outbox.rejected(&Rejected { reason, detail, position: None, dropped_bytes, document });
+        } else {
+            let bytes = document.body.len() as u64;
+            tracing::debug!(bytes, "read");
+            self.summary.documents += 1;
+            self.summary.document_bytes += bytes;
+            source.documents.inc();
+            self.around.metrics.document_bytes.inc_by(bytes);
+            self.outbox.document(document);
+        }
+    }
+
+    fn unchanged(&mut self, current: &Current<'_>) {
+        self.failing.remove(&current.path);
+        self.summary.unchanged += 1;
+        self.around.metrics.unchanged.inc();
+    }
+
+    /// A file that could not be read: no verdict, it is tried again at the next scan. One that vanished is no trouble at all.
+    fn fault(&mut self, current: &Current<'_>, error: Errno) {
+        let fault = ReadFault::of(error);
+        if fault != ReadFault::Missing {
+            self.count_fault(current.source, current.path, current.found.key, fault, error);
+        }
+    }
+
+    /// A folder that could not be listed. Only a missing root is worth a word: other folders come and go.
+    pub(crate) fn folder_fault(&mut self, source: usize, key: &str, error: Errno) {
+        let fault = ReadFault::of(error);
+        if fault != ReadFault::Missing || key.is_empty() {
+            let mut table_key = files_prefix(&self.sources[source].config.id);
+            table_key.extend_from_slice(key.as_bytes());
+            self.count_fault(source, PathId::of(&table_key), key, fault, error);
+        }
+    }
+
+    fn count_fault(&mut self, source: usize, path: PathId, key: &str, fault: ReadFault, error: Errno) {
+        /// A broken disk must not flood the log: the metric counts the rest.
+        const MOST_WARNINGS: usize = 20;
+        self.summary.read_errors += 1;
+        self.around.metrics.read_errors.with_label_values(&[fault.name()]).inc();
+        if self.failing.insert(path) && self.failing.len() <= MOST_WARNINGS {
+            let source = &self.sources[source];
+            tracing::warn!(
+                source = %source.config.id,
+                path = %source.config.root.join(key).display(),
+                reason = fault.name(),
+                "cannot read: {error}; hint: it is tried again at every scan, nothing of it is lost"
+            );
+        }
+    }
+
+    fn flush_if_full(&mut self) -> Result<(), WatcherError> {
+        if self.outbox.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// Hands over what was gathered.
+    pub(crate) fn flush(&mut self) -> Result<(), WatcherError> {
+        self.outbox.flush()?;
+        self.around.metrics.known_files.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
+        (self.around.progress)(Progress { phase: self.phase, counts: self.summary });
+        Ok(())
+    }
+
+    /// Hands over what was gathered and waits until all of it is durable.
+    pub(crate) fn finish(&mut self) -> Result<(), WatcherError> {
+        self.flush()?;
+        self.outbox.finish()
+    }
+
+    pub(crate) fn wish(&self) -> Wish {
+        self.around.control.wish()
+    }
+}
+
+impl Source {
+    fn uri(&self, key: &str) -> String {
+        let mut uri = String::with_capacity(self.uri_root.len() + key.len() + 8);
+        uri.push_str(&self.uri_root);
+        key::push_uri_path(&mut uri, &key::path_of(key));
+        uri
+    }
+}
+
+fn sources(config: &Config, metrics: &Metrics) -> Result<Vec<Source>, WatcherError> {
+    let mut sources: Vec<Source> = Vec::with_capacity(config.sources.len());
+    for config in &config.sources {
+        let problem = |problem| Err(WatcherError::SourceId { id: config.id.clone(), problem });
+        if config.id.is_empty() {
+            return problem("empty");
+        }
+        if config.id.contains('\0') {
+            return problem("not text: it has a NUL character");
+        }
+        if sources.iter().any(|source| source.config.id == config.id) {
+            return problem("not its own: another source has it");
+        }
+        let root = std::path::absolute(&config.root).unwrap_or_else(|_| config.root.clone());
+        let mut uri_root = "file://".to_owned();
+        key::push_uri_path(&mut uri_root, root.as_os_str().as_encoded_bytes());
+        if !uri_root.ends_with('/') {
+            uri_root.push('/');
+        }
+        sources.push(Source {
+            filter: Filter::new(config)?,
+            uri_root,
+            documents: metrics.documents.with_label_values(&[&config.id]),
+            config: config.clone(),
+        });
+    }
+    Ok(sources)
+}
+
+/// When a file counts as complete, in milliseconds since the Unix epoch. A modification time in the future says nothing: then it counts
+/// from when this state of the file was first met.
+fn due_ms(stamp: &Stamp, now_ms: i64, settle_ms: i64, writer: Writer) -> i64 {
+    let modified_ms = stamp.modified_ms();
+    match writer {
+        Writer::Unknown { since_ms } => modified_ms.min(since_ms) + settle_ms.max(GRAIN_MS),
+        Writer::Done => modified_ms.min(now_ms) + GRAIN_MS,
+    }
+}
+
+/// The file's stamp, if that is no longer the one it was read under.
+fn changed_meanwhile(file: &OwnedFd, stamp: &Stamp) -> Option<Stamp> {
+    let now = fstat(file).ok().map(|stat| Stamp::of(&stat))?;
+    (now != *stamp).then_some(now)
+}

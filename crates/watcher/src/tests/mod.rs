@@ -1,0 +1,165 @@
+//! The faults that lose or double articles elsewhere, each against the real embedded log.
+
+mod content;
+mod restarts;
+mod trees;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Wish};
+use barid_record::{RawDocument, Rejected, Topic};
+use tempfile::TempDir;
+
+use crate::{Config, FilesConfig, Metrics, Progress, Summary, run, worker_spec};
+
+/// A watched folder and a log.
+struct Place {
+    folder: TempDir,
+    data: TempDir,
+    source: FilesConfig,
+    batch_documents: usize,
+}
+
+/// What one run brought.
+struct Brought {
+    summary: Summary,
+    raw: Vec<RawDocument>,
+    rejected: Vec<Rejected>,
+}
+
+impl Brought {
+    fn keys(&self) -> Vec<&str> {
+        self.raw.iter().map(|document| document.key.as_str()).collect()
+    }
+
+    /// Key and text of each document.
+    fn texts(&self) -> Vec<(&str, &str)> {
+        let text =
+            |document: &'_ RawDocument| -> &str { str::from_utf8(leak(&document.body)).expect("text") };
+        self.raw.iter().map(|document| (document.key.as_str(), text(document))).collect()
+    }
+}
+
+/// Test texts are few and short: leaking them keeps the comparisons readable.
+fn leak(bytes: &[u8]) -> &'static [u8] {
+    bytes.to_vec().leak()
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let source = FilesConfig {
+            id: "files".into(),
+            root: folder.path().to_owned(),
+            settle_ms: 30,
+            ..FilesConfig::default()
+        };
+        Self { folder, data: TempDir::new().expect("a folder"), source, batch_documents: 256 }
+    }
+
+    fn config(&self) -> Config {
+        Config {
+            sources: vec![self.source.clone()],
+            batch_documents: self.batch_documents,
+            ..Config::default()
+        }
+    }
+
+    fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+
+    fn log(&self) -> Embedded {
+        let registry = prometheus::Registry::new();
+        Embedded::open(EmbeddedConfig::new(self.data.path()), &registry).expect("the log opens")
+    }
+
+    /// Reads everything there is, as `--once` does, in a process of its own as far as the log can tell.
+    fn drain(&self) -> Brought {
+        self.drain_hearing(&|_, _| ())
+    }
+
+    /// The same, telling `hear` how it gets on.
+    fn drain_hearing(&self, hear: &dyn Fn(&Control, Progress)) -> Brought {
+        let log = self.log();
+        let before = [end(&log, Topic::Raw), end(&log, Topic::Rejected)];
+        let control = Control::default();
+        control.ask(Wish::Drain);
+        let summary = self.run(&log, &control, &|progress| hear(&control, progress));
+        let brought =
+            Brought { summary, raw: raw_since(&log, before[0]), rejected: rejected_since(&log, before[1]) };
+        log.close().expect("the log closes");
+        brought
+    }
+
+    fn run(&self, log: &Embedded, control: &Control, progress: &dyn Fn(Progress)) -> Summary {
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("fresh registry");
+        let worker = log.worker(worker_spec()).expect("the only watcher");
+        run(&self.config(), worker, &metrics, now_ms, control, progress).expect("the watcher runs")
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("before the year 292277026")
+}
+
+fn end(log: &dyn Log, topic: Topic) -> u64 {
+    let status = log.status().expect("a status");
+    status.topics.iter().find(|status| status.topic == topic).map_or(0, |status| status.end_offset)
+}
+
+fn messages_since(log: &dyn Log, topic: Topic, from: u64) -> Vec<barid_log::Message> {
+    let mut messages = Vec::new();
+    loop {
+        let limit = Limit { messages: 1000, bytes: 8 << 20 };
+        let next = messages.last().map_or(from, |last: &barid_log::Message| last.offset + 1);
+        let more = log.read(topic, 0, next, limit).expect("readable");
+        if more.is_empty() {
+            return messages;
+        }
+        messages.extend(more);
+    }
+}
+
+fn raw_since(log: &dyn Log, from: u64) -> Vec<RawDocument> {
+    let read = |message: barid_log::Message| {
+        RawDocument::from_message(message.timestamp_ms, &message.headers, message.value)
+            .expect("a raw document")
+    };
+    messages_since(log, Topic::Raw, from).into_iter().map(read).collect()
+}
+
+fn rejected_since(log: &dyn Log, from: u64) -> Vec<Rejected> {
+    let read = |message: barid_log::Message| {
+        Rejected::from_message(message.timestamp_ms, &message.headers, message.value)
+            .expect("a rejected document")
+    };
+    messages_since(log, Topic::Rejected, from).into_iter().map(read).collect()
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
+/// Text that does not shrink much, so that every cut of its archive falls into data.
+fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        b'a' + u8::try_from(state >> 59).unwrap_or(0) % 26
+    };
+    std::iter::repeat_with(letter).take(bytes).collect()
+}
