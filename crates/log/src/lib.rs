@@ -11,11 +11,17 @@
 //! (Kafka's transaction calls block, and an fsync does too). This crate does not know what a message means.
 
 mod api;
+pub mod conformance;
 mod control;
+mod embedded;
 mod error;
 mod failpoint;
 
-pub use api::{Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus, Unit, Worker, WorkerSpec};
+pub use api::{
+    Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus,
+    Unit, Worker, WorkerSpec,
+};
 pub use control::{Control, Wish};
+pub use embedded::{Codec, Embedded, EmbeddedConfig, Required, Retention};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;

@@ -1,0 +1,197 @@
+//! The embedded log: one process, one folder, no server.
+//!
+//! ```text
+//! LOCK                               held while a process has the log open
+//! topics/<name>/<base_offset>.seg    messages, in blocks
+//! commits/<first_seq>.wal            the journal: one frame a group commit; what it says is what happened
+//! state/                             keyed tables: a view of the journal
+//! <seq>.ckpt                         up to which frame the view is complete on disk
+//! ```
+//!
+//! A commit writes blocks, syncs them, writes one journal frame, syncs it. A crash leaves whole commits and, behind them, bytes that are
+//! cut away at the next start.
+
+mod append;
+mod block;
+mod checkpoint;
+mod commit;
+mod config;
+mod cursor;
+mod disk;
+mod journal;
+mod maintain;
+mod metrics;
+mod overlay;
+mod positions;
+mod recovery;
+mod retain;
+mod shared;
+mod state;
+mod topic;
+mod wire;
+mod worker;
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+
+use barid_record::Topic;
+use prometheus::Registry;
+
+pub use config::{Codec, EmbeddedConfig, Required, Retention};
+
+use crate::LogError;
+use crate::api::{Limit, Log, LogStatus, Message, Worker, WorkerSpec};
+use commit::Committer;
+use cursor::{Cursor, Room};
+use metrics::Metrics;
+use recovery::Layout;
+use shared::{Maintenance, Progress, Queue, Shared, lock};
+use worker::{EmbeddedWorker, check_partition};
+
+/// The embedded log, open for writing. Dropping it drains what was submitted and takes a checkpoint.
+#[derive(Debug)]
+pub struct Embedded {
+    shared: Arc<Shared>,
+    committer: Option<JoinHandle<Result<(), LogError>>>,
+    maintainer: Option<JoinHandle<Result<(), LogError>>>,
+    /// Held until the threads have ended.
+    _lock: File,
+}
+
+impl Embedded {
+    /// Opens or creates the log in `config.dir`, recovering what the last process left, and registers its metrics (`barid_log_*`).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Locked`] when another process has it open; one of the `Damaged` errors when the files cannot be proven whole.
+    pub fn open(config: EmbeddedConfig, registry: &Registry) -> Result<Self, LogError> {
+        let metrics = Metrics::register(registry)?;
+        disk::create_dir(&config.dir)?;
+        let lock_file = lock_dir(&config.dir)?;
+        let recovered = recovery::recover(&config)?;
+        metrics.recovered_frames.inc_by(recovered.frames);
+        metrics.state_bytes.set(recovered.state.disk_bytes() as i64);
+        let mut positions = recovered.positions;
+        for required in &config.required {
+            positions.register(&required.group, required.topic);
+        }
+        let checkpointed_seq = recovered.journal.last_seq() - recovered.frames;
+        let shared = Arc::new(Shared {
+            layout: Layout::new(&config.dir),
+            config,
+            topics: recovered.topics,
+            state: recovered.state,
+            metrics,
+            queue: Mutex::new(Queue::default()),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            progress: Mutex::new(Progress { positions, ..Progress::default() }),
+            moved: Condvar::new(),
+            maintenance: Mutex::new(Maintenance::default()),
+            maintained: Condvar::new(),
+            commits_full: AtomicBool::new(false),
+            checkpoints_full: AtomicBool::new(false),
+        });
+        let committer = Committer::new(shared.clone(), recovered.journal, checkpointed_seq);
+        let committer = start(&shared, "log-commit", move || committer.run())?;
+        let maintained = shared.clone();
+        let maintainer = start(&shared, "log-maintain", move || maintain::run(&maintained))?;
+        Ok(Self { shared, committer: Some(committer), maintainer: Some(maintainer), _lock: lock_file })
+    }
+
+    /// Drains what was submitted, takes a checkpoint and closes. Units that are not durable then are not committed.
+    ///
+    /// # Errors
+    ///
+    /// What stopped the log, or that the disk was full.
+    pub fn close(mut self) -> Result<(), LogError> {
+        self.shut_down()
+    }
+
+    fn shut_down(&mut self) -> Result<(), LogError> {
+        lock(&self.shared.queue).closing = true;
+        self.shared.notify_all();
+        let committed = self.committer.take().map_or(Ok(Ok(())), JoinHandle::join);
+        lock(&self.shared.maintenance).closing = true;
+        self.shared.notify_all();
+        if let Some(maintainer) = self.maintainer.take() {
+            let _ = maintainer.join();
+        }
+        self.shared.end();
+        committed.unwrap_or_else(|_| self.shared.check_running("close"))
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if self.committer.is_some()
+            && let Err(error) = self.shut_down()
+        {
+            tracing::error!(%error, hint = error.hint(), "closing the log");
+        }
+    }
+}
+
+impl Log for Embedded {
+    fn worker(&self, spec: WorkerSpec) -> Result<Box<dyn Worker>, LogError> {
+        Ok(Box::new(EmbeddedWorker::join(self.shared.clone(), spec)?))
+    }
+
+    fn read(&self, topic: Topic, partition: u32, from: u64, limit: Limit) -> Result<Vec<Message>, LogError> {
+        check_partition(topic, partition)?;
+        let mut messages = Vec::new();
+        Cursor::new(from).read(self.shared.topics.get(topic), &mut Room::new(limit), &mut messages)?;
+        Ok(messages)
+    }
+
+    fn status(&self) -> Result<LogStatus, LogError> {
+        Ok(self.shared.status())
+    }
+}
+
+/// Takes the lock of the folder; the operating system lets it go with the process.
+fn lock_dir(dir: &Path) -> Result<File, LogError> {
+    let path = dir.join("LOCK");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| LogError::io("open", &path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LogError::Locked { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(LogError::io("lock", &path, source)),
+    }
+}
+
+/// Starts a thread whose failure, or panic, stops the log.
+fn start<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    name: &str,
+    run: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<JoinHandle<Result<T, LogError>>, LogError> {
+    let guard = StopOnPanic(shared.clone());
+    let body = move || {
+        let outcome = run();
+        if let Err(error) = &outcome {
+            guard.0.stop(&error.to_string());
+        }
+        outcome
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|source| LogError::Io {
+        operation: "start",
+        object: format!("thread {name}"),
+        source,
+    })
+}
+
+/// Nobody waits for a thread that has died.
+struct StopOnPanic(Arc<Shared>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop("a thread of the log panicked: this is a bug of the program");
+        }
+    }
+}
