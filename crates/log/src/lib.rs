@@ -22,6 +22,6 @@ pub use api::{
     Unit, Worker, WorkerSpec,
 };
 pub use control::{Control, Wish};
-pub use embedded::{Codec, Embedded, EmbeddedConfig, Required, Retention};
+pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;

@@ -54,19 +54,18 @@ impl Checkpoint {
 
     /// Writes it durably under its own name. On failure nothing is left behind.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), LogError> {
-        let part = dir.join(format!("{}.part", self.seq));
-        let written = (|| {
+        let part = dir.join(format!("{}.{}", self.seq, disk::PART));
+        let write = || {
             let file = disk::create(&part)?;
             disk::write(&file, &part, &self.encode(), 0)?;
-            disk::sync(&file, &part)
-        })();
-        if let Err(error) = written {
+            disk::sync(&file, &part)?;
+            disk::rename(&part, &path(dir, self.seq))
+        };
+        let written = write();
+        if written.is_err() {
             disk::remove(&part)?;
-            return Err(error);
         }
-        let path = path(dir, self.seq);
-        fs::rename(&part, &path).map_err(|source| LogError::io("rename", &path, source))?;
-        disk::sync_dir(dir)
+        written
     }
 
     /// Reads one.
@@ -131,6 +130,14 @@ impl Checkpoint {
         }
         reader.is_done().then_some(checkpoint)
     }
+}
+
+/// Puts checkpoints newer than the one recovered from aside: they are damaged, and must not count as one of those kept.
+pub(crate) fn set_newer_aside(dir: &Path, used_seq: u64) -> Result<(), LogError> {
+    for seq in disk::numbered(dir, EXTENSION)?.into_iter().filter(|&seq| seq > used_seq) {
+        disk::rename(&path(dir, seq), &path(dir, seq).with_extension("damaged"))?;
+    }
+    Ok(())
 }
 
 /// The file of the checkpoint after frame `seq`.

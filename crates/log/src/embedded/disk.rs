@@ -7,6 +7,9 @@ use std::path::Path;
 
 use crate::LogError;
 
+/// The extension of files that are not whole yet: a crash may leave them, and recovery removes them.
+pub(crate) const PART: &str = "part";
+
 /// Creates a file that must not exist yet, or opens the remains of an earlier try, emptied.
 pub(crate) fn create(path: &Path) -> Result<File, LogError> {
     OpenOptions::new()
@@ -69,6 +72,12 @@ pub(crate) fn truncate(file: &File, path: &Path, len: u64) -> Result<(), LogErro
 /// Bytes of a file.
 pub(crate) fn len(file: &File, path: &Path) -> Result<u64, LogError> {
     file.metadata().map(|meta| meta.len()).map_err(|source| LogError::io("measure", path, source))
+}
+
+/// Gives a whole, durable file its name, durably.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), LogError> {
+    fs::rename(from, to).map_err(|source| LogError::io("rename", to, source))?;
+    to.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Removes a file; one that is not there is fine.

@@ -147,22 +147,22 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Starts a new file whose first frame will be `next_seq`.
+    /// Starts a new file whose first frame will be `next_seq`. It has its name only once it is whole and durable.
     pub(crate) fn create(dir: &Path, next_seq: u64) -> Result<Self, LogError> {
+        let part = dir.join(format!("{next_seq}.{}", disk::PART));
         let path = path(dir, next_seq);
-        let made = Self::write_header(dir, &path, next_seq);
-        if made.is_err() {
-            disk::remove(&path)?;
+        let begin = || {
+            let file = disk::create(&part)?;
+            disk::write(&file, &part, &file_header(next_seq), 0)?;
+            disk::sync(&file, &part)?;
+            disk::rename(&part, &path)?;
+            Ok(file)
+        };
+        let begun = begin();
+        if begun.is_err() {
+            disk::remove(&part)?;
         }
-        Ok(Self { dir: dir.to_owned(), path, file: made?, at: HEADER_BYTES as u64, next_seq })
-    }
-
-    fn write_header(dir: &Path, path: &Path, first_seq: u64) -> Result<File, LogError> {
-        let file = disk::create(path)?;
-        disk::write(&file, path, &file_header(first_seq), 0)?;
-        disk::sync(&file, path)?;
-        disk::sync_dir(dir)?;
-        Ok(file)
+        Ok(Self { dir: dir.to_owned(), path, file: begun?, at: HEADER_BYTES as u64, next_seq })
     }
 
     /// Continues a recovered file after its last good frame: anything behind it is cut away.
@@ -182,7 +182,9 @@ impl Journal {
         let written = disk::write(&self.file, &self.path, bytes, self.at);
         crate::failpoint("log.commit.before_fsync");
         if let Err(error) = written.and_then(|()| disk::sync(&self.file, &self.path)) {
+            // Durably, before the blocks it names are taken back: a frame without its blocks would be a damaged log.
             disk::truncate(&self.file, &self.path, self.at)?;
+            disk::sync(&self.file, &self.path)?;
             return Err(error);
         }
         crate::failpoint("log.commit.after_fsync");

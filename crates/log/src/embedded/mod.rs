@@ -23,6 +23,7 @@ mod maintain;
 mod metrics;
 mod overlay;
 mod positions;
+mod reader;
 mod recovery;
 mod retain;
 mod shared;
@@ -41,6 +42,7 @@ use barid_record::Topic;
 use prometheus::Registry;
 
 pub use config::{Codec, EmbeddedConfig, Required, Retention};
+pub use reader::EmbeddedReader;
 
 use crate::LogError;
 use crate::api::{Limit, Log, LogStatus, Message, Worker, WorkerSpec};
@@ -50,6 +52,21 @@ use metrics::Metrics;
 use recovery::Layout;
 use shared::{Maintenance, Progress, Queue, Shared, lock};
 use worker::{EmbeddedWorker, check_partition};
+
+/// Where a test may kill the process (see [`crate::failpoint`]), in the order a unit meets them.
+pub const FAILPOINTS: &[&str] = &[
+    "log.append.before",
+    "log.append.after",
+    "log.commit.segments_synced",
+    "log.commit.before_fsync",
+    "log.commit.after_fsync",
+    "log.commit.after_apply",
+    "log.retention.middle",
+    "log.checkpoint.before",
+    "log.checkpoint.middle",
+    "log.checkpoint.after",
+    "log.recovery.middle",
+];
 
 /// The embedded log, open for writing. Dropping it drains what was submitted and takes a checkpoint.
 #[derive(Debug)]

@@ -71,6 +71,9 @@ pub(crate) fn recover(config: &EmbeddedConfig) -> Result<Recovered, LogError> {
     let layout = Layout::new(&config.dir);
     disk::create_dir(&layout.topics)?;
     disk::create_dir(&layout.commits)?;
+    for dir in [&layout.root, &layout.commits] {
+        remove_parts(dir)?;
+    }
     begin_if_new(&layout)?;
     let mut checkpoint = newest_checkpoint(&layout)?;
     let state = open_state(config, &layout, &mut checkpoint)?;
@@ -93,6 +96,7 @@ pub(crate) fn recover(config: &EmbeddedConfig) -> Result<Recovered, LogError> {
     for topic in replay.topics.iter() {
         settle_topic(topic)?;
     }
+    checkpoint::set_newer_aside(&layout.root, checkpoint.seq)?;
     let Tail { first_seq, at, next_seq } = replay.tail;
     let journal = Journal::resume(&layout.commits, first_seq, at, next_seq)?;
     Ok(Recovered {
@@ -102,6 +106,13 @@ pub(crate) fn recover(config: &EmbeddedConfig) -> Result<Recovered, LogError> {
         journal,
         frames: replay.frames,
     })
+}
+
+fn remove_parts(dir: &Path) -> Result<(), LogError> {
+    for number in disk::numbered(dir, disk::PART)? {
+        disk::remove(&dir.join(format!("{number}.{}", disk::PART)))?;
+    }
+    Ok(())
 }
 
 /// A folder without a journal is a new log, unless it holds messages.
