@@ -217,93 +217,91 @@ mod tests {
 
     use super::*;
 
+    const BODIES: &[(&str, &str)] = &[
+        (
+            "ar",
+            "افتتحت بلدية الواحة أمس معرض الكتاب السنوي، وقال مدير المعرض إن الدورة الحالية تستقبل الزوار صباحا ومساء.",
+        ),
+        (
+            "ar",
+            "نقلت وكالة «پرس» عن مسؤول في طهران قوله إن المحادثات حول جزيرة النخيل سوف تستأنف الأسبوع المقبل في العاصمة.",
+        ),
+        (
+            "fa",
+            "نمایشگاه کتاب دیروز در مرکز شهر گشایش یافت و مدیر آن گفت که چند هزار نفر از آن دیدن می‌کنند و پذیرایی رایگان است.",
+        ),
+        (
+            "ur",
+            "کتاب میلہ کل شہر کے مرکز میں شروع ہوا اور منتظم نے بتایا کہ یہ ہر روز صبح سے شام تک کھلا رہے گا۔",
+        ),
+        ("ckb", "پێشانگای کتێب دوێنێ لە ناوەندی شار کرایەوە و بەڕێوەبەرەکەی وتی کە هەموو ڕۆژێک کراوە دەبێت."),
+        (
+            "ps",
+            "د کتابونو نندارتون پرون د ښار په مرکز کې پرانیستل شو او مشر یې وویل چې هره ورځ به پرانیستی وي او ټول خلک راتلای شي.",
+        ),
+        (
+            "ug",
+            "كىتاب كۆرگەزمىسى تۈنۈگۈن شەھەر مەركىزىدە ئېچىلدى، مەسئۇل ئۇنىڭ ھەر كۈنى ئوچۇق بولىدىغانلىقىنى ئېيتتى.",
+        ),
+        (
+            "en",
+            "The book fair opened yesterday in the centre of the town, and its director said that it would be open every day.",
+        ),
+        (
+            "fr",
+            "La foire du livre a ouvert hier ses portes au centre de la ville, et son directeur a déclaré qu'elle serait ouverte.",
+        ),
+        (
+            "de",
+            "Die Buchmesse wurde gestern in der Stadtmitte eröffnet, und der Leiter sagte, sie werde jeden Tag geöffnet sein.",
+        ),
+        (
+            "es",
+            "La feria del libro abrió ayer sus puertas en el centro de la ciudad y su director dijo que estará abierta todos los días.",
+        ),
+        (
+            "pt",
+            "A feira do livro abriu ontem as suas portas no centro da cidade e o diretor disse que não vai fechar até ao fim do mês.",
+        ),
+        (
+            "it",
+            "La fiera del libro è stata inaugurata ieri nel centro della città e il direttore ha detto che sarà aperta ogni giorno.",
+        ),
+        (
+            "tr",
+            "Kitap fuarı dün şehir merkezinde açıldı ve müdür, fuarın her gün sabahtan akşama kadar açık olacağını söyledi.",
+        ),
+        (
+            "id",
+            "Pameran buku dibuka kemarin di pusat kota dan direkturnya mengatakan bahwa pameran akan dibuka setiap hari untuk umum.",
+        ),
+        (
+            "ru",
+            "Книжная ярмарка открылась вчера в центре города, и её директор сказал, что она будет работать каждый день.",
+        ),
+        (
+            "uk",
+            "Книжковий ярмарок відкрився вчора в центрі міста, і його директор сказав, що він працюватиме щодня для всіх.",
+        ),
+        ("he", "יריד הספרים נפתח אתמול במרכז העיר, והמנהל אמר כי היריד יהיה פתוח בכל יום."),
+        (
+            "el",
+            "Η έκθεση βιβλίου άνοιξε χθες στο κέντρο της πόλης και ο διευθυντής είπε ότι θα είναι ανοιχτή.",
+        ),
+        ("hi", "पुस्तक मेला कल शहर के केंद्र में शुरू हुआ और निदेशक ने कहा कि यह हर दिन सुबह से शाम तक खुला रहेगा।"),
+        ("th", "งานหนังสือเปิดเมื่อวานนี้ที่ใจกลางเมือง"),
+        ("ja", "図書展示会が昨日市内で開幕しました。館長は毎日開いていると述べました。"),
+        ("zh", "图书展览会昨天在城市中心开幕，馆长表示展览会每天开放。"),
+        ("ko", "도서전이 어제 시내에서 열렸으며 관장은 매일 문을 연다고 말했습니다."),
+        ("und", "خبر عاجل"),
+        ("und", "12345 67890 -- 2023/09/05"),
+        ("und", ""),
+        ("und", "OK Reuters"),
+    ];
+
     #[test]
     fn bodies_get_their_language() {
-        let table = [
-            (
-                "ar",
-                "افتتحت بلدية الواحة أمس معرض الكتاب السنوي، وقال مدير المعرض إن الدورة الحالية تستقبل الزوار صباحا ومساء.",
-            ),
-            (
-                "ar",
-                "نقلت وكالة «پرس» عن مسؤول في طهران قوله إن المحادثات حول جزيرة النخيل سوف تستأنف الأسبوع المقبل في العاصمة.",
-            ),
-            (
-                "fa",
-                "نمایشگاه کتاب دیروز در مرکز شهر گشایش یافت و مدیر آن گفت که چند هزار نفر از آن دیدن می‌کنند و پذیرایی رایگان است.",
-            ),
-            (
-                "ur",
-                "کتاب میلہ کل شہر کے مرکز میں شروع ہوا اور منتظم نے بتایا کہ یہ ہر روز صبح سے شام تک کھلا رہے گا۔",
-            ),
-            (
-                "ckb",
-                "پێشانگای کتێب دوێنێ لە ناوەندی شار کرایەوە و بەڕێوەبەرەکەی وتی کە هەموو ڕۆژێک کراوە دەبێت.",
-            ),
-            (
-                "ps",
-                "د کتابونو نندارتون پرون د ښار په مرکز کې پرانیستل شو او مشر یې وویل چې هره ورځ به پرانیستی وي او ټول خلک راتلای شي.",
-            ),
-            (
-                "ug",
-                "كىتاب كۆرگەزمىسى تۈنۈگۈن شەھەر مەركىزىدە ئېچىلدى، مەسئۇل ئۇنىڭ ھەر كۈنى ئوچۇق بولىدىغانلىقىنى ئېيتتى.",
-            ),
-            (
-                "en",
-                "The book fair opened yesterday in the centre of the town, and its director said that it would be open every day.",
-            ),
-            (
-                "fr",
-                "La foire du livre a ouvert hier ses portes au centre de la ville, et son directeur a déclaré qu'elle serait ouverte.",
-            ),
-            (
-                "de",
-                "Die Buchmesse wurde gestern in der Stadtmitte eröffnet, und der Leiter sagte, sie werde jeden Tag geöffnet sein.",
-            ),
-            (
-                "es",
-                "La feria del libro abrió ayer sus puertas en el centro de la ciudad y su director dijo que estará abierta todos los días.",
-            ),
-            (
-                "pt",
-                "A feira do livro abriu ontem as suas portas no centro da cidade e o diretor disse que não vai fechar até ao fim do mês.",
-            ),
-            (
-                "it",
-                "La fiera del libro è stata inaugurata ieri nel centro della città e il direttore ha detto che sarà aperta ogni giorno.",
-            ),
-            (
-                "tr",
-                "Kitap fuarı dün şehir merkezinde açıldı ve müdür, fuarın her gün sabahtan akşama kadar açık olacağını söyledi.",
-            ),
-            (
-                "id",
-                "Pameran buku dibuka kemarin di pusat kota dan direkturnya mengatakan bahwa pameran akan dibuka setiap hari untuk umum.",
-            ),
-            (
-                "ru",
-                "Книжная ярмарка открылась вчера в центре города, и её директор сказал, что она будет работать каждый день.",
-            ),
-            (
-                "uk",
-                "Книжковий ярмарок відкрився вчора в центрі міста, і його директор сказав, що він працюватиме щодня для всіх.",
-            ),
-            ("he", "יריד הספרים נפתח אתמול במרכז העיר, והמנהל אמר כי היריד יהיה פתוח בכל יום."),
-            (
-                "el",
-                "Η έκθεση βιβλίου άνοιξε χθες στο κέντρο της πόλης και ο διευθυντής είπε ότι θα είναι ανοιχτή.",
-            ),
-            ("hi", "पुस्तक मेला कल शहर के केंद्र में शुरू हुआ और निदेशक ने कहा कि यह हर दिन सुबह से शाम तक खुला रहेगा।"),
-            ("th", "งานหนังสือเปิดเมื่อวานนี้ที่ใจกลางเมือง"),
-            ("ja", "図書展示会が昨日市内で開幕しました。館長は毎日開いていると述べました。"),
-            ("zh", "图书展览会昨天在城市中心开幕，馆长表示展览会每天开放。"),
-            ("ko", "도서전이 어제 시내에서 열렸으며 관장은 매일 문을 연다고 말했습니다."),
-            ("und", "خبر عاجل"),
-            ("und", "12345 67890 -- 2023/09/05"),
-            ("und", ""),
-            ("und", "OK Reuters"),
-        ];
-        let wrong: Vec<_> = table
+        let wrong: Vec<_> = BODIES
             .iter()
             .map(|(tag, body)| (tag, detect(body)))
             .filter(|(tag, found)| found.tag != **tag)
