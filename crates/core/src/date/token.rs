@@ -95,7 +95,7 @@ fn number(text: &str) -> (Kind, usize) {
     (Kind::Number { value, digits }, len)
 }
 
-/// Letters with their marks; a dot joins single letters (`a.m`).
+/// Letters with their marks (Devanagari's count as letters); a dot joins single letters (`a.m`).
 fn word_len(text: &str) -> usize {
     let (mut len, mut letters) = (0, 0);
     let mut chars = text.chars().peekable();
@@ -103,7 +103,9 @@ fn word_len(text: &str) -> usize {
         let joins = c == '.' && letters == 1 && chars.peek().is_some_and(|next| next.is_alphabetic());
         if joins {
             letters = 0;
-        } else if c.is_alphabetic() && vocabulary::cjk_sign(c).is_none() {
+        } else if (c.is_alphabetic() || ('\u{0900}'..='\u{0963}').contains(&c))
+            && vocabulary::cjk_sign(c).is_none()
+        {
             letters += 1;
         } else if !vocabulary::is_ignored(c) {
             break;

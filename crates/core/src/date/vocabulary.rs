@@ -127,29 +127,29 @@ fn entries() -> impl DoubleEndedIterator<Item = (String, Word)> {
 }
 
 /// English, Arabic (Gregorian, Levantine, Maghreb, Moroccan), French, German, Spanish, Portuguese, Italian, Turkish, Russian,
-/// Persian, Urdu, Indonesian; abbreviations where they are in use.
+/// Persian, Urdu, Indonesian, Hebrew, Hindi; abbreviations where they are in use.
 const MONTHS: [&str; 12] = [
-    "january jan janv يناير ينايير جانفي janvier januar jänner enero ene janeiro gennaio gen ocak oca январь января янв ژانویه جنوری januari",
-    "february feb febr fev fév févr فبراير فيفري شباط février februar febrero fevereiro febbraio şubat şub февраль февраля фев февр فوریه فروری februari",
-    "march mar مارس آذار mars märz mrz marzo março marco mart март марта мар مارچ maret",
-    "april apr أبريل إبريل افريل نيسان avril avr abril abr aprile nisan nis апрель апреля апр آوریل اپریل",
-    "may مايو ماي أيار مايس mai mayo maio maggio mag mayıs май мая مه مئی mei",
-    "june jun يونيو يونيه جوان حزيران juin juni junio junho giugno giu haziran haz июнь июня июн ژوئن جون",
-    "july jul يوليو يوليه جويلية يوليوز تموز juillet juil juli julio julho luglio lug temmuz tem июль июля июл ژوئیه جولائی",
-    "august aug أغسطس اغسطس أوت غشت أغشت آب août aout agosto ağustos ağu август августа авг اوت اگست agustus agu",
-    "september sep sept سبتمبر شتنبر شتمبر أيلول septembre septiembre setiembre setembro set settembre eylül eyl сентябрь сентября сен сент سپتامبر ستمبر",
-    "october oct أكتوبر اكتوبر octobre oktober okt octubre outubro out ottobre ott ekim eki октябрь октября окт اکتبر اکتوبر",
-    "november nov نوفمبر نونبر نوفمر novembre noviembre novembro kasım kas ноябрь ноября ноя нояб نوامبر نومبر",
-    "december dec ديسمبر دجنبر دجمبر décembre déc dezember dez diciembre dic dezembro dicembre aralık ara декабрь декабря дек دسامبر دسمبر desember des",
+    "january jan janv يناير ينايير جانفي janvier januar jänner enero ene janeiro gennaio gen ocak oca январь января янв ژانویه جنوری januari ינואר בינואר जनवरी",
+    "february feb febr fev fév févr فبراير فيفري شباط février februar febrero fevereiro febbraio şubat şub февраль февраля фев февр فوریه فروری februari פברואר בפברואר फरवरी",
+    "march mar مارس آذار mars märz mrz marzo março marco mart март марта мар مارچ maret מרץ במרץ मार्च",
+    "april apr أبريل إبريل افريل نيسان avril avr abril abr aprile nisan nis апрель апреля апр آوریل اپریل אפריל באפריל अप्रैल",
+    "may مايو ماي أيار مايس mai mayo maio maggio mag mayıs май мая مه مئی mei מאי במאי मई",
+    "june jun يونيو يونيه جوان حزيران juin juni junio junho giugno giu haziran haz июнь июня июн ژوئن جون יוני ביוני जून",
+    "july jul يوليو يوليه جويلية يوليوز تموز juillet juil juli julio julho luglio lug temmuz tem июль июля июл ژوئیه جولائی יולי ביולי जुलाई",
+    "august aug أغسطس اغسطس أوت غشت أغشت آب août aout agosto ağustos ağu август августа авг اوت اگست agustus agu אוגוסט באוגוסט अगस्त",
+    "september sep sept سبتمبر شتنبر شتمبر أيلول septembre septiembre setiembre setembro set settembre eylül eyl сентябрь сентября сен сент سپتامبر ستمبر ספטמבר בספטמבר सितंबर",
+    "october oct أكتوبر اكتوبر octobre oktober okt octubre outubro out ottobre ott ekim eki октябрь октября окт اکتبر اکتوبر אוקטובר באוקטובר अक्टूबर",
+    "november nov نوفمبر نونبر نوفمر novembre noviembre novembro kasım kas ноябрь ноября ноя нояб نوامبر نومبر נובמבר בנובמבר नवंबर",
+    "december dec ديسمبر دجنبر دجمبر décembre déc dezember dez diciembre dic dezembro dicembre aralık ara декабрь декабря дек دسامبر دسمبر desember des דצמבר בדצמבר दिसंबर",
 ];
 
 const WEEKDAYS: [&str; 7] = [
-    "monday mon الاثنين الإثنين اثنين lundi lun montag lunes segunda lunedì pazartesi понедельник пн دوشنبه پیر senin",
-    "tuesday tue tues الثلاثاء الثلاثا ثلاثاء mardi dienstag martes terça martedì salı вторник вт selasa منگل",
-    "wednesday wed الأربعاء الاربعا أربعاء mercredi mer mittwoch miércoles mié quarta mercoledì çarşamba среда ср چهارشنبه rabu بدھ",
-    "thursday thu thur thurs الخميس خميس jeudi jeu donnerstag jueves jue quinta giovedì gio perşembe четверг чт پنجشنبه kamis جمعرات",
-    "friday fri الجمعة جمعة vendredi ven freitag viernes vie sexta venerdì cuma пятница пт جمعه jumat",
-    "saturday sat السبت سبت samedi sam samstag sábado sab sabato cumartesi суббота сб شنبه sabtu",
+    "monday mon الاثنين الإثنين اثنين lundi lun montag lunes segunda lunedì pazartesi понедельник пн دوشنبه پیر senin 周一 星期一",
+    "tuesday tue tues الثلاثاء الثلاثا ثلاثاء mardi dienstag martes terça martedì salı вторник вт selasa منگل 火 周二 星期二 화 화요",
+    "wednesday wed الأربعاء الاربعا أربعاء mercredi mer mittwoch miércoles mié quarta mercoledì çarşamba среда ср چهارشنبه rabu بدھ 水 周三 星期三 수 수요",
+    "thursday thu thur thurs الخميس خميس jeudi jeu donnerstag jueves jue quinta giovedì gio perşembe четверг чт پنجشنبه kamis جمعرات 木 周四 星期四 목 목요",
+    "friday fri الجمعة جمعة vendredi ven freitag viernes vie sexta venerdì cuma пятница пт جمعه jumat 金 周五 星期五 금 금요",
+    "saturday sat السبت سبت samedi sam samstag sábado sab sabato cumartesi суббота сб شنبه sabtu 土 周六 星期六 토 토요",
     "sunday sun الأحد الاحد أحد dimanche dim sonntag domingo dom domenica pazar воскресенье вс یکشنبه minggu اتوار",
 ];
 
@@ -213,12 +213,12 @@ const WORDS: &[(Word, &str)] = &[
     (
         Word::Published,
         "النشر نشر نشرت ونشر published publish posted publié publiée veröffentlicht erschienen publicado publicada pubblicato yayınlanma \
-         yayın yayınlandı опубликовано опубликован انتشار منتشر شائع diterbitkan الإضافة أضيف created الإنشاء",
+         yayın yayınlandı опубликовано опубликован انتشار منتشر شائع diterbitkan פורסם प्रकाशित الإضافة أضيف created الإنشاء",
     ),
     (
         Word::Modified,
         "تحديث التحديث حدث تحديثه محدث updated update modified edited actualisé aktualisiert geändert actualizado atualizado \
-         aggiornato güncelleme güncellendi обновлено изменено jour modifié modifiée تعديل التعديل diperbarui بروزرسانی",
+         aggiornato güncelleme güncellendi обновлено изменено jour modifié modifiée تعديل التعديل diperbarui بروزرسانی עודכן עדכון अपडेट",
     ),
     (
         Word::LabelFiller,
@@ -228,7 +228,7 @@ const WORDS: &[(Word, &str)] = &[
     (
         Word::Filler,
         "في يوم ل من الى عند المكرمة المكرمه و عام سنة at on the of em de del le la les el los il a à às um den der dem d del do da na st nd rd th \
-         er º ª г года год в о alle dal time زمان standard arab daylight",
+         er º ª г года год в о alle dal time زمان standard arab daylight 曜 요",
     ),
 ];
 

@@ -96,7 +96,10 @@ impl Scan<'_> {
             return false;
         };
         let widths = [first, second, third].map(|number| number.digits);
-        if widths.iter().any(|digits| *digits > 4) || widths.iter().filter(|digits| **digits > 2).count() > 1
+        // `1/2/3` is a score.
+        if widths.iter().sum::<usize>() < 4
+            || widths.iter().any(|digits| *digits > 4)
+            || widths.iter().filter(|digits| **digits > 2).count() > 1
         {
             return false;
         }
@@ -168,7 +171,9 @@ impl Scan<'_> {
         let (minutes, count) = match (hours.digits, colon) {
             (1 | 2, Some(minutes)) => (hours.value * 60 + minutes.value, 4),
             (4, _) => (hours.value / 100 * 60 + hours.value % 100, 2),
-            (1 | 2, None) if sign == '+' || self.after_zone() => (hours.value * 60, 2),
+            (1 | 2, None) if sign == '+' || self.after_zone() || self.is_short_offset(hours) => {
+                (hours.value * 60, 2)
+            }
             _ => return None,
         };
         let is_possible = self.is_glued(1) && minutes <= 14 * 60 && minutes % 15 == 0;
@@ -186,6 +191,13 @@ impl Scan<'_> {
         }
         self.take(count);
         Some(())
+    }
+
+    /// `10:00:00-03` as databases write it: two digits and nothing that makes them the start of a date.
+    fn is_short_offset(&self, hours: Number) -> bool {
+        let follows_full_time = self.draft.times.last().is_some_and(|time| time.second.is_some());
+        let is_alone = !self.is_punct(2, &['-', '/', '.', ':']);
+        hours.digits == 2 && is_alone && (follows_full_time || !self.is_glued(0)) && self.draft.is_full()
     }
 
     fn after_zone(&self) -> bool {
