@@ -225,8 +225,9 @@ impl Pattern {
             pattern.split('*').map(|part| fold::matched(part.trim())).filter(|part| !part.is_empty());
         let text = parts.next().unwrap_or_default();
         let text = text.get(decoration_bytes(&text)..).unwrap_or_default().to_owned();
-        let mut separators: Vec<String> =
-            entry.separators.iter().map(|separator| fold::matched(separator)).collect();
+        let folded = entry.separators.iter().map(|separator| fold::matched(separator));
+        // A separator that folds away (a tatweel) separates nothing.
+        let mut separators: Vec<String> = folded.filter(|separator| !separator.is_empty()).collect();
         separators.sort_by_key(|separator| std::cmp::Reverse(separator.len()));
         Self { text, later: parts.collect(), separators, entry }
     }
