@@ -64,7 +64,7 @@ pub(super) fn choose(bytes: &[u8], declared: Option<&str>) -> Result<(Reading, C
     if simdutf8::basic::from_utf8(bytes).is_ok() {
         return Ok(seven_bit(bytes).unwrap_or((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8)));
     }
-    if mostly_utf8(bytes) {
+    if mostly_utf8(bytes, declared.is_some()) {
         return Ok((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8));
     }
     if let Some(reading) = declared.filter(|reading| declared_fits(bytes, *reading)) {
@@ -156,15 +156,18 @@ fn seven_bit(bytes: &[u8]) -> Option<(Reading, CharsetSource)> {
     is_japanese.then_some((Reading::Whatwg(encoding_rs::ISO_2022_JP), CharsetSource::Detected))
 }
 
-/// Text in UTF-8 with some damage: at least as many good multi-byte characters as bad sequences. In windows-125x text a pair of
-/// bytes that happens to be UTF-8 is rare, in GBK or EUC-KR about one character in seven is.
-fn mostly_utf8(bytes: &[u8]) -> bool {
-    let (mut good, mut bad) = (0_usize, 0_usize);
+/// Text in UTF-8 with some damage: at most one character in five is bad, and at least as many multi-byte characters are good; four
+/// times as many where another charset was declared. In windows-125x text a pair of bytes that happens to be UTF-8 is rare (a letter
+/// before a comma), in GBK or EUC-KR about one character in seven is.
+fn mostly_utf8(bytes: &[u8], is_declared_otherwise: bool) -> bool {
+    let (mut ascii, mut good, mut bad) = (0_usize, 0_usize, 0_usize);
     for chunk in bytes.utf8_chunks() {
+        ascii += chunk.valid().bytes().filter(u8::is_ascii).count();
         good += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
         bad += usize::from(!chunk.invalid().is_empty());
     }
-    good >= bad
+    let good_for_each_bad = if is_declared_otherwise { 4 } else { 1 };
+    good >= bad * good_for_each_bad && bad * 5 <= ascii + good + bad
 }
 
 fn reading_of_label(label: &str) -> Option<Reading> {

@@ -129,6 +129,15 @@ fn a_declared_charset_settles_what_statistics_cannot() {
 }
 
 #[test]
+fn a_few_pairs_that_happen_to_be_utf8_do_not_make_a_text_utf8() {
+    // A letter before a comma is UTF-8 for U+01E1.
+    for text in ["ا،ا", "bulletin ا،ا", "ا،ب،ت ثم"] {
+        let (bytes, _, _) = label("windows-1256").encode(text);
+        check(&bytes, Some("windows-1256"), text, "windows-1256", CharsetSource::Declared);
+    }
+}
+
+#[test]
 fn one_bad_byte_costs_one_character() {
     for bad in [&b"\xFF"[..], b"\xD8", b"\xE2\x80"] {
         let mut bytes = ARABIC.as_bytes().to_vec();
