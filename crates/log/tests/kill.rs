@@ -173,9 +173,10 @@ fn read_all(log: &dyn Log, topic: Topic) -> (u64, Vec<String>) {
 fn state(worker: &mut dyn Worker, prefix: &str) -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    worker.scan(TABLE, prefix.as_bytes(), &mut |key, value| {
+    let visited = worker.scan(TABLE, prefix.as_bytes(), &mut |key, value| {
         seen.insert(text(key), text(value));
     });
+    visited.unwrap();
     seen
 }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::LogError;
 
@@ -97,12 +97,27 @@ pub(crate) fn create_dir(path: &Path) -> Result<(), LogError> {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 
+/// The files of a folder, not those of folders in it; none when there is no such folder.
+pub(crate) fn files(dir: &Path) -> Result<Vec<PathBuf>, LogError> {
+    let failed = |source| LogError::io("list", dir, source);
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
 /// The numbers of the files named `<number>.<extension>` in a folder, ascending.
 pub(crate) fn numbered(dir: &Path, extension: &str) -> Result<Vec<u64>, LogError> {
-    let read = |source| LogError::io("list", dir, source);
     let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir).map_err(read)? {
-        let path = entry.map_err(read)?.path();
+    for path in files(dir)? {
         if path.extension().is_some_and(|found| found == extension)
             && let Some(number) = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok())
         {

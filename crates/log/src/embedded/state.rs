@@ -4,6 +4,7 @@
 //! sorted tables and only then lets journal files go. Key on disk: table name, 0, key.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use bytes::Bytes;
 use lsm_tree::{AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, SeqNo, SequenceNumberCounter};
 
 use super::disk;
+use super::wire::{u32_at, u64_at};
 use crate::LogError;
-use crate::error::is_full;
 
 /// Longest table name and key together, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 65_000;
@@ -45,6 +46,7 @@ impl StateStore {
             .use_cache(Arc::new(Cache::with_capacity_bytes(cache_bytes)))
             .use_descriptor_table(Some(Arc::new(DescriptorTable::new(OPEN_FILES))));
         let damaged = |what: String| LogError::StateDamaged { operation: "open", dir: dir.to_owned(), what };
+        check_contents(dir)?;
         // The store asserts some of what it reads back: on a damaged disk an assertion is an answer, not a reason to die.
         let tree = catch_unwind(AssertUnwindSafe(|| config.open()))
             .map_err(|_| damaged("its tables do not hold what they should".to_owned()))?
@@ -55,7 +57,7 @@ impl StateStore {
     /// The frame up to which the store says it is complete; 0 for a new store.
     pub(crate) fn applied(&self) -> Result<u64, LogError> {
         let value = self.get_raw(APPLIED)?;
-        Ok(value.map_or(0, |bytes| super::wire::u64_at(&bytes, 0)))
+        Ok(value.map_or(0, |bytes| u64_at(&bytes, 0)))
     }
 
     /// Sets a key as of frame `seq`.
@@ -153,6 +155,46 @@ impl StateStore {
     }
 }
 
+/// Checks what the store itself would believe unchecked: its manifest, and how many sections each table says it has (it would ask for memory
+/// for all of them before it has checked the sum). Blocks of tables carry their own checksums.
+///
+/// `current` is the manifest's number, u64, its xxh3-128, u128, and a 0. A table ends in `"TOC!" section count u32, sections of 18 bytes or
+/// more | trailer of 38 bytes: "SFA!", 18 bytes, where the "TOC!" is, u64, its length, u64`. All little-endian.
+fn check_contents(dir: &Path) -> Result<(), LogError> {
+    const TRAILER_BYTES: u64 = 38;
+    const SECTION_BYTES: u64 = 18;
+    let damaged = |path: &Path| LogError::StateDamaged {
+        operation: "open",
+        dir: dir.to_owned(),
+        what: format!("{} does not hold what was written", path.display()),
+    };
+    let current = dir.join("current");
+    if let Ok(pointer) = fs::read(&current) {
+        let manifest = dir.join(format!("v{}", u64_at(&pointer, 0)));
+        let sum = fs::read(&manifest)
+            .map(|bytes| xxhash_rust::xxh3::xxh3_128(&bytes))
+            .map_err(|_| damaged(&manifest))?;
+        if pointer.get(8..) != Some(&[&sum.to_le_bytes()[..], &[0]].concat()) {
+            return Err(damaged(&manifest));
+        }
+    }
+    for path in disk::files(&dir.join("tables"))? {
+        let file = disk::open_to_read(&path)?;
+        let trailer_at = disk::len(&file, &path)?.saturating_sub(TRAILER_BYTES);
+        let trailer = disk::read(&file, &path, trailer_at, TRAILER_BYTES as usize)?;
+        let contents_at = u64_at(&trailer, 22);
+        // What a crash cut short is no table, and the store removes it.
+        if !trailer.starts_with(b"SFA!") || contents_at > trailer_at {
+            continue;
+        }
+        let count = disk::read(&file, &path, contents_at + 4, 4)?;
+        if u64::from(u32_at(&count, 0)) * SECTION_BYTES > trailer_at - contents_at {
+            return Err(damaged(&path));
+        }
+    }
+    Ok(())
+}
+
 fn raw_key(table: &str, key: &[u8]) -> Vec<u8> {
     let mut raw = Vec::with_capacity(table.len() + 1 + key.len());
     raw.extend_from_slice(table.as_bytes());
@@ -161,15 +203,21 @@ fn raw_key(table: &str, key: &[u8]) -> Vec<u8> {
     raw
 }
 
+/// Tells an operating system that refuses from a store that is not what it was.
 fn state_error(operation: &'static str, dir: &Path, error: lsm_tree::Error) -> LogError {
+    let what = error.to_string();
     match error {
-        lsm_tree::Error::Io(source)
-            if source.kind() != std::io::ErrorKind::UnexpectedEof || is_full(&source) =>
-        {
-            LogError::io(operation, dir, source)
-        }
-        damaged => LogError::StateDamaged { operation, dir: dir.to_owned(), what: damaged.to_string() },
+        lsm_tree::Error::Io(source) if !is_damage(source.kind()) => LogError::io(operation, dir, source),
+        _ => LogError::StateDamaged { operation, dir: dir.to_owned(), what },
     }
+}
+
+/// A file of the store is missing, too short, or says what cannot be.
+fn is_damage(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput
+    )
 }
 
 #[cfg(test)]
