@@ -10,22 +10,14 @@ use rustix::fs::{AtFlags, fstat, statat};
 use rustix::io::Errno;
 
 use crate::checkpoint::{Checkpoint, Lines, files_prefix};
-use crate::filter::{Filter, Packing};
+use crate::filter::Packing;
 use crate::metrics::{Metrics, ReadFault};
 use crate::outbox::Outbox;
 use crate::read::{self, Reader, Reading};
+use crate::source::{Source, sources};
 use crate::stamp::{Familiar, GRAIN_MS, Known, PathId, Stamp};
 use crate::walk::Found;
-use crate::{Config, FilesConfig, Format, Phase, Progress, Summary, WatcherError, key};
-
-/// A configured folder, ready to use.
-pub(crate) struct Source {
-    pub(crate) config: FilesConfig,
-    pub(crate) filter: Filter,
-    /// The start of the address of each of its files.
-    uri_root: String,
-    documents: prometheus::IntCounter,
-}
+use crate::{Config, FilesConfig, Format, Phase, Progress, Summary, WatcherError};
 
 /// What the run hears and says.
 #[derive(Clone, Copy)]
@@ -45,6 +37,8 @@ pub(crate) enum Writer {
         /// When this state of the file was first met.
         since_ms: i64,
     },
+    /// It was seen writing and not closing the file.
+    Open,
     /// It closed the file or renamed it into place.
     Done,
 }
@@ -69,21 +63,21 @@ pub(crate) struct Intake<'a> {
     pub(crate) around: Surroundings<'a>,
     pub(crate) phase: Phase,
     pub(crate) summary: Summary,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     known: Known,
-    reader: Reader,
+    pub(crate) reader: Reader,
     /// Files and folders that could not be read the last time.
     failing: HashSet<PathId>,
 }
 
 /// The file being looked at.
 #[derive(Clone, Copy)]
-struct Current<'a> {
-    source: usize,
-    found: &'a Found<'a>,
+pub(crate) struct Current<'a> {
+    pub(crate) source: usize,
+    pub(crate) found: &'a Found<'a>,
+    pub(crate) now_ms: i64,
     path: PathId,
     table_key: &'a [u8],
-    now_ms: i64,
 }
 
 impl<'a> Intake<'a> {
@@ -165,15 +159,15 @@ impl<'a> Intake<'a> {
         stamp: Stamp,
         writer: Writer,
     ) -> Result<Outcome, WatcherError> {
-        let settle_ms = self.sources[current.source].config.settle_ms;
-        let due_ms = due_ms(&stamp, current.now_ms, settle_ms, writer);
-        if current.now_ms < due_ms {
-            return Ok(Outcome::Wait { due_ms, stamp });
-        }
         failpoint("watcher.discover.after");
-        let source = &self.sources[current.source];
-        match &source.config.format {
-            Format::Text | Format::JsonLines(_) => self.take_document(current, file, stamp),
+        let due_ms = due_ms(&stamp, current.now_ms, &self.sources[current.source].config, writer);
+        match &self.sources[current.source].config.format {
+            Format::Text if current.now_ms < due_ms => Ok(Outcome::Wait { due_ms, stamp }),
+            Format::Text => self.take_document(current, file, stamp),
+            Format::JsonLines(fields) => {
+                let fields = fields.clone();
+                self.take_lines(current, file, stamp, due_ms, &fields)
+            }
         }
     }
 
@@ -204,38 +198,45 @@ impl<'a> Intake<'a> {
             self.unchanged(current);
         } else {
             let delivery = Delivery::of_file(reading, sha256);
-            self.deliver(current, delivery);
+            if delivery.refused.is_some() {
+                self.reader.shrink(KEPT_BUFFER_BYTES);
+            }
+            self.deliver(current, current.found.key, Collector::File, None, delivery);
         }
-        let checkpoint = Checkpoint { stamp, complete: true, sha256, lines: Lines::default() };
-        self.outbox.put(current.table_key, checkpoint.to_bytes());
-        self.known.done(current.path, &stamp);
-        self.failing.remove(&current.path);
+        self.keep(current, &Checkpoint { stamp, complete: true, sha256, lines: Lines::default() });
         self.flush_if_full()?;
         Ok(Outcome::Done)
     }
 }
 
+/// Memory for archives that is kept from one file to the next.
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
+
 /// Something to hand to the log.
-struct Delivery {
-    body: Bytes,
-    sha256: [u8; 32],
-    refused: Option<Refusal>,
+pub(crate) struct Delivery {
+    pub(crate) body: Bytes,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) hints: Hints,
+    pub(crate) refused: Option<Refusal>,
 }
 
 /// Why it is no document.
-struct Refusal {
-    reason: Reason,
-    detail: String,
-    dropped_bytes: u64,
+pub(crate) struct Refusal {
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
+    pub(crate) dropped_bytes: u64,
 }
 
 impl Delivery {
-    fn of_file(reading: Reading<'_>, sha256: [u8; 32]) -> Self {
+    pub(crate) fn of_file(reading: Reading<'_>, sha256: [u8; 32]) -> Self {
         match reading {
-            Reading::Text { text, .. } => Self { body: Bytes::copy_from_slice(text), sha256, refused: None },
+            Reading::Text { text, .. } => {
+                Self { body: Bytes::copy_from_slice(text), sha256, hints: Hints::default(), refused: None }
+            }
             Reading::Refused { reason, detail, kept, dropped_bytes, .. } => Self {
                 body: Bytes::copy_from_slice(kept),
                 sha256,
+                hints: Hints::default(),
                 refused: Some(Refusal { reason, detail, dropped_bytes }),
             },
         }
@@ -244,7 +245,7 @@ impl Delivery {
 
 impl Intake<'_> {
     /// What the last reading of the file left.
-    fn checkpoint(&mut self, current: &Current<'_>) -> Result<Option<Checkpoint>, WatcherError> {
+    pub(crate) fn checkpoint(&mut self, current: &Current<'_>) -> Result<Option<Checkpoint>, WatcherError> {
         if !self.known.has(current.path) {
             return Ok(None);
         }
@@ -254,25 +255,34 @@ impl Intake<'_> {
         Ok(value.and_then(|value| Checkpoint::from_bytes(&value)))
     }
 
-    fn deliver(&mut self, current: &Current<'_>, delivery: Delivery) {
+    /// Hands a document over, or a rejected input, under that key.
+    pub(crate) fn deliver(
+        &mut self,
+        current: &Current<'_>,
+        key: &str,
+        collector: Collector,
+        line: Option<u64>,
+        delivery: Delivery,
+    ) {
         let source = &self.sources[current.source];
-        let key = current.found.key;
-        let span = tracing::debug_span!(
-            "document",
-            source = %source.config.id,
-            record_id = %RecordId::main(&source.config.id, key)
-        );
+        let record_id = || RecordId::main(&source.config.id, key);
+        let span = tracing::debug_span!("document", source = %source.config.id, record_id = %record_id());
         let _entered = span.enter();
+        let mut uri = source.uri(current.found.key);
+        if let Some(line) = line {
+            uri.push_str(&format!("#L{line}"));
+        }
         let document = RawDocument {
             id: document_id(&source.config.id, key, &delivery.sha256),
             source_id: source.config.id.clone(),
             key: key.to_owned(),
-            uri: source.uri(key),
-            collector: Collector::File,
+            uri,
+            collector,
             observed_at_ms: current.now_ms,
-            charset: source.config.charset.clone(),
+            // JSON is UTF-8.
+            charset: if line.is_some() { Some("utf-8".to_owned()) } else { source.config.charset.clone() },
             content_type: None,
-            hints: Hints::default(),
+            hints: delivery.hints,
             raw_sha256: delivery.sha256,
             body: delivery.body,
         };
@@ -292,14 +302,14 @@ impl Intake<'_> {
         }
     }
 
-    fn unchanged(&mut self, current: &Current<'_>) {
+    pub(crate) fn unchanged(&mut self, current: &Current<'_>) {
         self.failing.remove(&current.path);
         self.summary.unchanged += 1;
         self.around.metrics.unchanged.inc();
     }
 
     /// A file that could not be read: no verdict, it is tried again at the next scan. One that vanished is no trouble at all.
-    fn fault(&mut self, current: &Current<'_>, error: Errno) {
+    pub(crate) fn fault(&mut self, current: &Current<'_>, error: Errno) {
         let fault = ReadFault::of(error);
         if fault != ReadFault::Missing {
             self.count_fault(current.source, current.path, current.found.key, fault, error);
@@ -332,7 +342,22 @@ impl Intake<'_> {
         }
     }
 
-    fn flush_if_full(&mut self) -> Result<(), WatcherError> {
+    /// Puts the file's checkpoint into the unit, and into memory.
+    pub(crate) fn keep(&mut self, current: &Current<'_>, checkpoint: &Checkpoint) {
+        self.outbox.put(current.table_key, checkpoint.to_bytes());
+        if checkpoint.complete {
+            self.known.done(current.path, &checkpoint.stamp);
+        } else {
+            self.known.unfinished(current.path);
+        }
+        self.failing.remove(&current.path);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.outbox.is_full()
+    }
+
+    pub(crate) fn flush_if_full(&mut self) -> Result<(), WatcherError> {
         if self.outbox.is_full() { self.flush() } else { Ok(()) }
     }
 
@@ -355,56 +380,19 @@ impl Intake<'_> {
     }
 }
 
-impl Source {
-    fn uri(&self, key: &str) -> String {
-        let mut uri = String::with_capacity(self.uri_root.len() + key.len() + 8);
-        uri.push_str(&self.uri_root);
-        key::push_uri_path(&mut uri, &key::path_of(key));
-        uri
-    }
-}
-
-fn sources(config: &Config, metrics: &Metrics) -> Result<Vec<Source>, WatcherError> {
-    let mut sources: Vec<Source> = Vec::with_capacity(config.sources.len());
-    for config in &config.sources {
-        let problem = |problem| Err(WatcherError::SourceId { id: config.id.clone(), problem });
-        if config.id.is_empty() {
-            return problem("empty");
-        }
-        if config.id.contains('\0') {
-            return problem("not text: it has a NUL character");
-        }
-        if sources.iter().any(|source| source.config.id == config.id) {
-            return problem("not its own: another source has it");
-        }
-        let root = std::path::absolute(&config.root).unwrap_or_else(|_| config.root.clone());
-        let mut uri_root = "file://".to_owned();
-        key::push_uri_path(&mut uri_root, root.as_os_str().as_encoded_bytes());
-        if !uri_root.ends_with('/') {
-            uri_root.push('/');
-        }
-        sources.push(Source {
-            filter: Filter::new(config)?,
-            uri_root,
-            documents: metrics.documents.with_label_values(&[&config.id]),
-            config: config.clone(),
-        });
-    }
-    Ok(sources)
-}
-
 /// When a file counts as complete, in milliseconds since the Unix epoch. A modification time in the future says nothing: then it counts
 /// from when this state of the file was first met.
-fn due_ms(stamp: &Stamp, now_ms: i64, settle_ms: i64, writer: Writer) -> i64 {
+fn due_ms(stamp: &Stamp, now_ms: i64, config: &FilesConfig, writer: Writer) -> i64 {
     let modified_ms = stamp.modified_ms();
     match writer {
-        Writer::Unknown { since_ms } => modified_ms.min(since_ms) + settle_ms.max(GRAIN_MS),
+        Writer::Unknown { since_ms } => modified_ms.min(since_ms) + config.settle_ms.max(GRAIN_MS),
+        Writer::Open => modified_ms.min(now_ms) + config.open_limit_ms.max(config.settle_ms),
         Writer::Done => modified_ms.min(now_ms) + GRAIN_MS,
     }
 }
 
 /// The file's stamp, if that is no longer the one it was read under.
-fn changed_meanwhile(file: &OwnedFd, stamp: &Stamp) -> Option<Stamp> {
+pub(crate) fn changed_meanwhile(file: &OwnedFd, stamp: &Stamp) -> Option<Stamp> {
     let now = fstat(file).ok().map(|stat| Stamp::of(&stat))?;
     (now != *stamp).then_some(now)
 }

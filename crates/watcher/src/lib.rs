@@ -11,19 +11,30 @@
 //! nothing, changed content at a known path gives the document again (the stage calls it a revision), and one content at two paths gives
 //! two documents. This crate does not parse text: see `barid-stage`.
 
-mod checkpoint;
 mod config;
 mod error;
-mod filter;
-mod intake;
-mod key;
 mod metrics;
-mod outbox;
-mod pending;
-mod read;
+
 mod run;
-mod stamp;
+
+mod events;
+mod pending;
+mod source;
 mod walk;
+
+mod filter;
+mod key;
+
+mod intake;
+mod jsonl;
+mod read;
+
+mod fields;
+mod lines;
+mod stamp;
+
+mod checkpoint;
+mod outbox;
 
 #[cfg(test)]
 mod tests;

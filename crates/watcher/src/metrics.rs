@@ -145,6 +145,11 @@ impl Metrics {
         }
         Ok(metrics)
     }
+
+    /// Inputs rejected so far for that reason.
+    pub fn rejected_for(&self, reason: Reason) -> u64 {
+        self.rejected.with_label_values(&[reason.code()]).get()
+    }
 }
 
 fn add<C: Collector + Clone + 'static>(

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::events::Happened;
 use crate::intake::Writer;
-use crate::stamp::Stamp;
+use crate::stamp::{GRAIN_MS, Stamp};
+use crate::{FilesConfig, Format};
 
 /// A file waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waiting {
+struct Waiting {
     /// When to look at it, in milliseconds since the Unix epoch.
-    pub(crate) due_ms: i64,
+    due_ms: i64,
     /// When it was first noticed.
-    pub(crate) noticed_ms: i64,
-    /// What is known of its writer when that time comes.
-    pub(crate) writer: Writer,
-    /// The file as it was last seen, where it was.
-    pub(crate) stamp: Option<Stamp>,
-    /// True while its writer holds it open, as far as is known.
-    pub(crate) is_open: bool,
+    noticed_ms: i64,
+    /// What is known of its writer.
+    writer: Writer,
+    /// The file as it was last seen, if it was.
+    stamp: Option<Stamp>,
 }
 
 /// A source's index and a document key.
@@ -28,45 +28,68 @@ pub(crate) type FileName = (usize, String);
 pub(crate) struct Pending(BTreeMap<FileName, Waiting>);
 
 impl Pending {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(crate) fn get(&self, name: &FileName) -> Option<&Waiting> {
-        self.0.get(name)
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    pub(crate) fn insert(&mut self, name: FileName, waiting: Waiting) {
-        self.0.insert(name, waiting);
+    /// What is known of the writer of a file.
+    pub(crate) fn writer(&self, name: &FileName) -> Option<Writer> {
+        self.0.get(name).map(|waiting| waiting.writer)
     }
 
-    /// Waits for a file that was looked at and is not complete. It settles from when its present state was first met.
-    pub(crate) fn wait(&mut self, name: FileName, now_ms: i64, due_ms: i64, stamp: Stamp) {
-        let before = self.0.get(&name).copied();
-        let since_ms = match before {
-            Some(Waiting { stamp: Some(seen), writer: Writer::Unknown { since_ms }, .. })
-                if seen == stamp =>
-            {
-                since_ms
+    /// Takes in what the kernel tells of a file.
+    pub(crate) fn hear(&mut self, name: FileName, now_ms: i64, happened: Happened, config: &FilesConfig) {
+        let before = self.0.get(&name);
+        let (writer, due_ms) = match (happened, &config.format) {
+            (Happened::Finished, Format::Text | Format::JsonLines(_)) => (Writer::Done, now_ms + GRAIN_MS),
+            (Happened::Written, Format::Text) => (Writer::Open, now_ms + config.open_limit_ms),
+            // Its whole lines are documents already. Those of one moment are read together.
+            (Happened::Written, Format::JsonLines(_)) => {
+                let due_ms = before.map_or(i64::MAX, |before| before.due_ms);
+                (Writer::Open, due_ms.min(now_ms + GRAIN_MS))
             }
-            Some(_) | None => now_ms,
+            (Happened::Created, Format::Text | Format::JsonLines(_)) if before.is_some() => return,
+            (Happened::Created, Format::Text | Format::JsonLines(_)) => {
+                (Writer::Unknown { since_ms: now_ms }, now_ms)
+            }
         };
-        let waiting = Waiting {
-            due_ms,
-            noticed_ms: before.map_or(now_ms, |before| before.noticed_ms),
-            writer: Writer::Unknown { since_ms },
-            stamp: Some(stamp),
-            is_open: false,
+        let noticed_ms = before.map_or(now_ms, |before| before.noticed_ms);
+        let stamp = before.and_then(|before| before.stamp);
+        self.0.insert(name, Waiting { due_ms, noticed_ms, writer, stamp });
+    }
+
+    /// Waits for a file that was looked at, with that knowledge of its writer, and is not complete. Where nothing is known, it settles from
+    /// when its present state was first met.
+    pub(crate) fn wait(&mut self, name: FileName, now_ms: i64, due_ms: i64, stamp: Stamp, writer: Writer) {
+        let before = self.0.get(&name);
+        let is_as_before = before.is_some_and(|before| before.stamp == Some(stamp));
+        let noticed_ms = before.map_or(now_ms, |before| before.noticed_ms);
+        let writer = match writer {
+            Writer::Unknown { .. } if !is_as_before => Writer::Unknown { since_ms: now_ms },
+            Writer::Unknown { .. } | Writer::Open | Writer::Done => writer,
         };
-        self.0.insert(name, waiting);
+        self.0.insert(name, Waiting { due_ms, noticed_ms, writer, stamp: Some(stamp) });
     }
 
     pub(crate) fn remove(&mut self, name: &FileName) {
         self.0.remove(name);
+    }
+
+    /// Events were lost, perhaps of files being closed: what was open may not be.
+    pub(crate) fn distrust(&mut self, now_ms: i64) {
+        for waiting in self.0.values_mut().filter(|waiting| waiting.writer == Writer::Open) {
+            waiting.writer = Writer::Unknown { since_ms: now_ms };
+            waiting.due_ms = now_ms;
+        }
+    }
+
+    /// Whether any of them is known to become complete on its own.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.0.values().any(|waiting| waiting.writer != Writer::Open)
     }
 
     /// When the next file is due.

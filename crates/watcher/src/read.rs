@@ -70,7 +70,14 @@ impl Reader {
         config: &FilesConfig,
     ) -> Result<Reading<'_>, Errno> {
         if stamp.size > config.max_document_bytes as u64 {
-            return self.too_large(file, config);
+            let (kept, sha256, size_bytes) = self.start(file, config)?;
+            return Ok(Reading::Refused {
+                reason: Reason::TooLarge,
+                detail: format!("{size_bytes} bytes; the limit is {}", config.max_document_bytes),
+                dropped_bytes: size_bytes - kept.len() as u64,
+                kept,
+                sha256,
+            });
         }
         let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
         if packing == Packing::Plain {
@@ -99,8 +106,12 @@ impl Reader {
         })
     }
 
-    /// Reads a file of any size, of which only the start is kept.
-    fn too_large(&mut self, file: impl AsFd, config: &FilesConfig) -> Result<Reading<'_>, Errno> {
+    /// Reads a file of any size, of which only the start is kept: that, the SHA-256 of all of it, its size in bytes.
+    pub(crate) fn start(
+        &mut self,
+        file: impl AsFd,
+        config: &FilesConfig,
+    ) -> Result<(&[u8], [u8; 32], u64), Errno> {
         let Self { packed: kept, text: piece } = self;
         kept.clear();
         piece.clear();
@@ -114,22 +125,16 @@ impl Reader {
             }
             hasher.update(&piece);
             size_bytes += piece.len() as u64;
-            let room = config.max_rejected_bytes - kept.len();
+            let room = config.max_rejected_bytes.saturating_sub(kept.len());
             kept.extend_from_slice(&piece[..piece.len().min(room)]);
         }
-        Ok(Reading::Refused {
-            reason: Reason::TooLarge,
-            detail: format!("{size_bytes} bytes; the limit is {}", config.max_document_bytes),
-            sha256: hasher.finalize().into(),
-            dropped_bytes: size_bytes - kept.len() as u64,
-            kept,
-        })
+        Ok((kept, hasher.finalize().into(), size_bytes))
     }
 
     /// Gives back what an over-long file made it take.
-    pub(crate) fn shrink(&mut self, limit: usize) {
-        self.packed.shrink_to(limit);
-        self.text.shrink_to(limit);
+    pub(crate) fn shrink(&mut self, most_bytes: usize) {
+        self.packed.clear();
+        self.packed.shrink_to(most_bytes);
     }
 }
 

@@ -1,7 +1,13 @@
 //! The watcher's loop: scan, look at what became complete, wait, scan again.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Wish, Worker, WorkerSpec};
@@ -9,8 +15,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::checkpoint::FILES;
+use crate::events::{Event, Happened, Watches};
 use crate::intake::{Intake, Outcome, Surroundings, Writer};
-use crate::pending::{Pending, Waiting};
+use crate::pending::Pending;
+use crate::source::Source;
 use crate::walk::{self, Found, Visitor};
 use crate::{Config, Metrics, WatcherError, key};
 
@@ -78,12 +86,17 @@ pub fn run(
     progress: &dyn Fn(Progress),
 ) -> Result<Summary, WatcherError> {
     let around = Surroundings { clock: &clock, control, metrics, progress };
+    let drains_only = control.wish() != Wish::Run;
     let mut run = Run {
         intake: Intake::new(config, worker, around)?,
         pending: Pending::default(),
+        watches: (!drains_only).then(|| Watches::new(config.max_watched_folders)),
+        appeared: BTreeSet::new(),
+        next_scan: Instant::now(),
+        has_lost_events: false,
         patience_ms: i64::MIN,
     };
-    run.run()?;
+    run.run(drains_only)?;
     run.intake.finish()?;
     Ok(run.intake.summary)
 }
@@ -100,24 +113,28 @@ const SCAN_SHARE: u32 = 200;
 struct Run<'a> {
     intake: Intake<'a>,
     pending: Pending,
+    /// Absent in a run that only drains.
+    watches: Option<Watches>,
+    /// Folders to scan, by source and key.
+    appeared: BTreeSet<(usize, String)>,
+    next_scan: Instant,
+    has_lost_events: bool,
     /// Until then a scan waits for files to settle, so that the order is that of the keys; in milliseconds since the Unix epoch.
     patience_ms: i64,
 }
 
 impl Run<'_> {
-    fn run(&mut self) -> Result<(), WatcherError> {
-        let drains_only = self.intake.wish() == Wish::Drain;
-        let mut next_scan = self.scan_all()?;
-        self.intake.phase = crate::Phase::Watching;
+    fn run(&mut self, drains_only: bool) -> Result<(), WatcherError> {
+        self.scan_all()?;
+        self.intake.phase = Phase::Watching;
         while self.intake.wish() == Wish::Run {
-            self.wait();
-            self.look_at_due()?;
-            if Instant::now() >= next_scan {
-                next_scan = self.scan_all()?;
+            self.turn()?;
+            if self.has_lost_events || Instant::now() >= self.next_scan {
+                self.scan_all()?;
             }
         }
         if self.intake.wish() == Wish::Drain {
-            self.intake.phase = crate::Phase::Draining;
+            self.intake.phase = Phase::Draining;
             if !drains_only {
                 self.scan_all()?;
             }
@@ -127,84 +144,148 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits for what is still being written.
+    /// Waits for what becomes complete on its own.
     fn drain(&mut self) -> Result<(), WatcherError> {
         let end = Instant::now() + DRAIN_LIMIT;
-        while !self.pending.is_empty() && self.intake.wish() == Wish::Drain {
-            if Instant::now() >= end {
-                tracing::warn!(
-                    files = self.pending.len(),
-                    "files are still being written; hint: the next run reads them"
-                );
-                break;
-            }
-            self.wait();
-            self.look_at_due()?;
+        while self.pending.is_settling() && self.intake.wish() == Wish::Drain && Instant::now() < end {
+            self.turn()?;
+        }
+        if !self.pending.is_empty() {
+            tracing::warn!(
+                files = self.pending.len(),
+                "files are still being written; hint: the next run reads them"
+            );
         }
         Ok(())
     }
 
-    /// Scans every source; returns when to do so again.
-    fn scan_all(&mut self) -> Result<Instant, WatcherError> {
-        let start = Instant::now();
-        let settle_ms = self.intake.sources.iter().map(|source| source.config.settle_ms).max().unwrap_or(0);
-        self.patience_ms = self.intake.now_ms() + settle_ms;
-        for source in 0..self.intake.sources.len() {
-            if self.scan(source, "")?.is_break() {
+    /// Waits until something happens or is due, at most a tick, and does it.
+    fn turn(&mut self) -> Result<(), WatcherError> {
+        let until_due = self.pending.next_due_ms().map(|due_ms| due_ms.saturating_sub(self.intake.now_ms()));
+        let until_due = until_due.map_or(TICK, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        match &self.watches {
+            Some(watches) => watches.wait(until_due.min(TICK)),
+            None => std::thread::sleep(until_due.min(TICK)),
+        }
+        self.take_events();
+        while let Some((source, folder)) = self.appeared.pop_first() {
+            if self.scan(source, &folder)?.is_break() {
                 break;
             }
         }
+        self.look_at_due()?;
+        self.intake.flush()?;
+        self.report();
+        Ok(())
+    }
+
+    /// Takes in what the kernel has to tell.
+    fn take_events(&mut self) {
+        let Some(watches) = &mut self.watches else { return };
+        let (intake, pending, appeared) = (&self.intake, &mut self.pending, &mut self.appeared);
+        let now_ms = intake.now_ms();
+        let mut is_overflow = false;
+        watches.take(&mut |event| match event {
+            Event::Overflow => is_overflow = true,
+            Event::Folder(source, key) => {
+                if intake.sources[source].filter.enters(&key) {
+                    appeared.insert((source, key));
+                }
+            }
+            Event::File(source, key, happened) => {
+                let Source { config, filter, .. } = &intake.sources[source];
+                if !filter.takes(&key) {
+                    // A link to a folder is told of as a file.
+                    if happened == Happened::Created
+                        && config.root.join(&*path(&key)).is_dir()
+                        && filter.enters(&key)
+                    {
+                        appeared.insert((source, key));
+                    }
+                    return;
+                }
+                // What was just created and is empty is being written; with content, it is one more name of a file.
+                let is_fresh = happened == Happened::Created && is_fresh(&config.root.join(&*path(&key)));
+                let happened = if is_fresh { Happened::Written } else { happened };
+                pending.hear((source, key), now_ms, happened, config);
+            }
+        });
+        if is_overflow {
+            tracing::warn!(
+                "changes came faster than they could be taken: scanning everything; nothing is lost"
+            );
+            intake.around.metrics.notify_overflows.inc();
+            pending.distrust(now_ms);
+            self.has_lost_events = true;
+        }
+    }
+
+    /// Scans every source, and sets when to do so again.
+    fn scan_all(&mut self) -> Result<(), WatcherError> {
+        let start = Instant::now();
+        self.has_lost_events = false;
+        let settle_ms = self.intake.sources.iter().map(|source| source.config.settle_ms).max().unwrap_or(0);
+        self.patience_ms = self.intake.now_ms().saturating_add(settle_ms);
+        let rescan_seconds =
+            self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
+        self.next_scan = start + Duration::from_secs(rescan_seconds.into());
+        let mut is_stopped = false;
+        for source in 0..self.intake.sources.len() {
+            is_stopped = is_stopped || self.scan(source, "")?.is_break();
+        }
         self.patience_ms = i64::MIN;
         self.intake.flush()?;
-        self.report_pending();
         let took = start.elapsed();
         self.intake.around.metrics.rescan_duration.observe(took.as_secs_f64());
-        let wanted =
-            self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
-        Ok(Instant::now() + Duration::from_secs(wanted.into()).max(took.saturating_mul(SCAN_SHARE)))
+        self.next_scan = self.next_scan.max(Instant::now() + took.saturating_mul(SCAN_SHARE));
+        if let Some(watches) = &mut self.watches {
+            let (watched, unwatched) = watches.count();
+            self.intake.around.metrics.watched_folders.set(gauge(watched));
+            self.intake.around.metrics.unwatched_folders.set(gauge(unwatched));
+        }
+        self.report();
+        Ok(())
     }
 
     /// Scans one folder of a source, by its key.
     fn scan(&mut self, source: usize, folder: &str) -> Result<ControlFlow<()>, WatcherError> {
         let config = &self.intake.sources[source].config;
         let (root, follow_links) = (config.root.clone(), config.follow_symlinks);
-        walk::walk(&root, folder, follow_links, &mut Scan { run: self, source })
+        walk::walk(&root, folder, follow_links, &mut Scan { run: self, source, root: &root })
     }
 
     /// Looks at a file met by a scan. One that settles soon is waited for: the order of a scan is the order of the keys, also after a
     /// restart.
-    fn look_patiently(&mut self, source: usize, found: &Found<'_>) -> Result<Outcome, WatcherError> {
-        let mut since_ms = self.intake.now_ms();
-        let mut outcome = self.intake.look(source, found, Writer::Unknown { since_ms })?;
+    fn meet(&mut self, source: usize, found: &Found<'_>) -> Result<(), WatcherError> {
+        let name = || (source, found.key.to_owned());
+        let waited_for = if self.pending.is_empty() { None } else { self.pending.writer(&name()) };
+        let mut writer = waited_for.unwrap_or(Writer::Unknown { since_ms: self.intake.now_ms() });
+        let mut outcome = self.intake.look(source, found, writer)?;
         while let Outcome::Wait { due_ms, stamp } = outcome
             && due_ms <= self.patience_ms
             && self.intake.wish() != Wish::Stop
         {
             std::thread::sleep(Duration::from_millis(5));
             if self.intake.now_ms() >= due_ms {
-                outcome = self.intake.look(source, found, Writer::Unknown { since_ms })?;
+                outcome = self.intake.look(source, found, writer)?;
                 if matches!(outcome, Outcome::Wait { stamp: now, .. } if now != stamp) {
-                    since_ms = self.intake.now_ms();
+                    writer = Writer::Unknown { since_ms: self.intake.now_ms() };
                 }
             }
         }
-        Ok(outcome)
-    }
-
-    /// Sleeps until something is due, at most a tick.
-    fn wait(&mut self) {
-        let until_due = self.pending.next_due_ms().map(|due_ms| due_ms.saturating_sub(self.intake.now_ms()));
-        let until_due = until_due.map_or(TICK, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
-        std::thread::sleep(until_due.min(TICK));
+        match outcome {
+            Outcome::Done if waited_for.is_some() => self.pending.remove(&name()),
+            Outcome::Done => (),
+            Outcome::Wait { due_ms, stamp } => {
+                self.pending.wait(name(), self.intake.now_ms(), due_ms, stamp, writer);
+            }
+        }
+        Ok(())
     }
 
     /// Looks at the files that are due, in order.
     fn look_at_due(&mut self) -> Result<(), WatcherError> {
-        let due = self.pending.due(self.intake.now_ms());
-        if due.is_empty() {
-            return Ok(());
-        }
-        for name in due {
+        for name in self.pending.due(self.intake.now_ms()) {
             if self.intake.wish() == Wish::Stop {
                 break;
             }
@@ -214,61 +295,68 @@ impl Run<'_> {
                 self.pending.remove(&name);
                 continue;
             };
-            let path = key::path_of(key);
-            let found = Found { folder: root.as_fd(), name: &path, key };
-            let writer = self.pending.get(&name).map_or(Writer::Done, |waiting| waiting.writer);
+            let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
+            let writer = self.pending.writer(&name).unwrap_or(Writer::Done);
             match self.intake.look(*source, &found, writer)? {
                 Outcome::Done => self.pending.remove(&name),
                 Outcome::Wait { due_ms, stamp } => {
-                    self.pending.wait(name, self.intake.now_ms(), due_ms, stamp)
+                    self.pending.wait(name, self.intake.now_ms(), due_ms, stamp, writer);
                 }
             }
         }
-        self.intake.flush()?;
-        self.report_pending();
         Ok(())
     }
 
-    fn report_pending(&self) {
+    fn report(&self) {
         let metrics = self.intake.around.metrics;
-        metrics.pending_files.set(i64::try_from(self.pending.len()).unwrap_or(i64::MAX));
+        metrics.pending_files.set(gauge(self.pending.len()));
         metrics.oldest_pending.set(self.pending.oldest_ms().map_or(0, |ms| ms.div_euclid(1000)));
     }
 }
 
 const ROOT: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The path of a key below its root.
+fn path(key: &str) -> Cow<'_, Path> {
+    match key::path_of(key) {
+        Cow::Borrowed(bytes) => Cow::Borrowed(Path::new(OsStr::from_bytes(bytes))),
+        Cow::Owned(bytes) => Cow::Owned(OsString::from_vec(bytes).into()),
+    }
+}
+
+/// Whether a file is empty and has no other name.
+fn is_fresh(path: &Path) -> bool {
+    path.metadata().is_ok_and(|status| status.len() == 0 && status.nlink() == 1)
+}
+
 /// A scan of one source.
 struct Scan<'a, 'b> {
     run: &'a mut Run<'b>,
     source: usize,
+    root: &'a Path,
 }
 
 impl Visitor for Scan<'_, '_> {
     fn folder(&mut self, key: &str) -> bool {
-        key.is_empty() || self.run.intake.sources[self.source].filter.enters(key)
+        let enters = key.is_empty() || self.run.intake.sources[self.source].filter.enters(key);
+        if enters && let Some(watches) = &mut self.run.watches {
+            watches.add(self.source, key, &self.root.join(&*path(key)));
+        }
+        enters
     }
 
     fn file(&mut self, found: &Found<'_>) -> Result<ControlFlow<()>, WatcherError> {
-        let run = &mut *self.run;
-        if run.intake.wish() == Wish::Stop {
+        if self.run.intake.wish() == Wish::Stop {
             return Ok(ControlFlow::Break(()));
         }
-        if !run.intake.sources[self.source].filter.takes(found.key) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let is_waited_for = !run.pending.is_empty();
-        let is_open = |waiting: &Waiting| waiting.is_open;
-        if is_waited_for && run.pending.get(&(self.source, found.key.to_owned())).is_some_and(is_open) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        match run.look_patiently(self.source, found)? {
-            Outcome::Done if is_waited_for => run.pending.remove(&(self.source, found.key.to_owned())),
-            Outcome::Done => (),
-            Outcome::Wait { due_ms, stamp } => {
-                let now_ms = run.intake.now_ms();
-                run.pending.wait((self.source, found.key.to_owned()), now_ms, due_ms, stamp);
-            }
+        if self.run.intake.sources[self.source].filter.takes(found.key) {
+            // Who is writing to it must be known by now.
+            self.run.take_events();
+            self.run.meet(self.source, found)?;
         }
         Ok(ControlFlow::Continue(()))
     }

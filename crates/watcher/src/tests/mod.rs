@@ -1,6 +1,8 @@
 //! The faults that lose or double articles elsewhere, each against the real embedded log.
 
 mod content;
+mod json_lines;
+mod live;
 mod restarts;
 mod trees;
 
@@ -19,6 +21,7 @@ struct Place {
     data: TempDir,
     source: FilesConfig,
     batch_documents: usize,
+    max_watched_folders: usize,
 }
 
 /// What one run brought.
@@ -55,7 +58,13 @@ impl Place {
             settle_ms: 30,
             ..FilesConfig::default()
         };
-        Self { folder, data: TempDir::new().expect("a folder"), source, batch_documents: 256 }
+        Self {
+            folder,
+            data: TempDir::new().expect("a folder"),
+            source,
+            batch_documents: 256,
+            max_watched_folders: 1000,
+        }
     }
 
     fn config(&self) -> Config {

@@ -1,0 +1,53 @@
+//! A configured folder, checked.
+
+use crate::filter::Filter;
+use crate::{Config, FilesConfig, Metrics, WatcherError, key};
+
+/// A configured folder, ready to use.
+pub(crate) struct Source {
+    pub(crate) config: FilesConfig,
+    pub(crate) filter: Filter,
+    /// The start of the address of each of its files.
+    uri_root: String,
+    pub(crate) documents: prometheus::IntCounter,
+}
+
+impl Source {
+    /// The address of the file of that key.
+    pub(crate) fn uri(&self, key: &str) -> String {
+        let mut uri = String::with_capacity(self.uri_root.len() + key.len() + 8);
+        uri.push_str(&self.uri_root);
+        key::push_uri_path(&mut uri, &key::path_of(key));
+        uri
+    }
+}
+
+/// Checks the sources and makes them ready.
+pub(crate) fn sources(config: &Config, metrics: &Metrics) -> Result<Vec<Source>, WatcherError> {
+    let mut sources: Vec<Source> = Vec::with_capacity(config.sources.len());
+    for config in &config.sources {
+        let problem = |problem| Err(WatcherError::SourceId { id: config.id.clone(), problem });
+        if config.id.is_empty() {
+            return problem("empty");
+        }
+        if config.id.contains('\0') {
+            return problem("not text: it has a NUL character");
+        }
+        if sources.iter().any(|source| source.config.id == config.id) {
+            return problem("not its own: another source has it");
+        }
+        let root = std::path::absolute(&config.root).unwrap_or_else(|_| config.root.clone());
+        let mut uri_root = "file://".to_owned();
+        key::push_uri_path(&mut uri_root, root.as_os_str().as_encoded_bytes());
+        if !uri_root.ends_with('/') {
+            uri_root.push('/');
+        }
+        sources.push(Source {
+            filter: Filter::new(config)?,
+            uri_root,
+            documents: metrics.documents.with_label_values(&[&config.id]),
+            config: config.clone(),
+        });
+    }
+    Ok(sources)
+}

@@ -1,0 +1,186 @@
+//! JSON Lines: S5, resumption at every line, growth, rotation, bad lines.
+
+use std::fs::File;
+use std::io::Write;
+
+use barid_log::Wish;
+use barid_record::Reason;
+
+use super::{Place, gzip};
+use crate::{Fields, Format};
+
+fn place(id: Option<&str>) -> Place {
+    let mut place = Place::new();
+    place.source.include = vec!["**/*.jsonl".into()];
+    place.source.format = Format::JsonLines(Fields {
+        id: id.map(str::to_owned),
+        headline: Some("title".into()),
+        ..Fields::default()
+    });
+    place
+}
+
+fn line(n: usize) -> String {
+    format!("{{\"id\":\"n{n}\",\"title\":\"عنوان {n}\",\"text\":\"نص المقال {n}\"}}\n")
+}
+
+fn lines(range: std::ops::Range<usize>) -> String {
+    range.map(line).collect()
+}
+
+fn append(place: &Place, name: &str, text: &str) {
+    let mut file = File::options().append(true).create(true).open(place.path(name)).expect("opened");
+    file.write_all(text.as_bytes()).expect("appended");
+}
+
+fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("a.jsonl#n{n}")).collect()
+}
+
+#[test]
+fn a_line_is_a_document_with_its_hints() {
+    let place = place(Some("id"));
+    place.write("a.jsonl", lines(0..2));
+    let brought = place.drain();
+    assert_eq!(brought.texts(), [("a.jsonl#n0", "نص المقال 0"), ("a.jsonl#n1", "نص المقال 1")]);
+    assert_eq!(brought.raw[1].hints.headline.as_deref(), Some("عنوان 1"));
+    assert!(brought.raw[1].uri.ends_with("/a.jsonl#L2"), "{}", brought.raw[1].uri);
+}
+
+#[test]
+fn s5_gzip_restart_midway() {
+    for (name, pack) in [
+        ("a.jsonl.gz", gzip as fn(&[u8]) -> Vec<u8>),
+        ("a.jsonl.zst", |text| zstd::encode_all(text, 1).expect("in memory")),
+    ] {
+        let place = place(None);
+        place.write(name, pack(lines(0..20_000).as_bytes()));
+        let first = place.drain_hearing(&|control, progress| {
+            if progress.counts.documents >= 5000 {
+                control.ask(Wish::Stop);
+            }
+        });
+        assert!((5000..6000).contains(&first.raw.len()), "{}", first.raw.len());
+        let second = place.drain();
+        let texts = first.raw.iter().chain(&second.raw).map(|document| document.body.clone());
+        assert!(texts.eq((0..20_000).map(|n| format!("نص المقال {n}"))), "each line once, in order");
+        assert_eq!(second.summary.unchanged, 0, "read on from where it was left");
+        assert_eq!(place.drain().raw, []);
+    }
+}
+
+#[test]
+fn reading_stops_and_goes_on_at_every_line() {
+    let mut place = place(None);
+    place.batch_documents = 1;
+    place.write("a.jsonl", lines(0..40).trim_end());
+    let mut bodies = Vec::new();
+    for run in 0..40 {
+        let brought = place.drain_hearing(&|control, progress| {
+            if progress.counts.documents > 0 {
+                control.ask(Wish::Stop);
+            }
+        });
+        assert_eq!(brought.raw.len(), 1, "run {run}");
+        bodies.extend(brought.raw.into_iter().map(|document| document.body));
+    }
+    assert_eq!(bodies, (0..40).map(|n| format!("نص المقال {n}")).collect::<Vec<_>>());
+    assert_eq!(place.drain().raw, []);
+}
+
+#[test]
+fn a_growing_file_gives_its_new_lines_only() {
+    let place = place(Some("id"));
+    append(&place, "a.jsonl", &lines(0..3));
+    assert_eq!(place.drain().keys(), ids(0..3));
+    append(&place, "a.jsonl", &lines(3..5));
+    let brought = place.drain();
+    assert_eq!(brought.keys(), ids(3..5));
+    assert_eq!(brought.raw[0].uri.rsplit_once('#').expect("a fragment").1, "L4");
+    // A last line without its end, then its end, then more.
+    append(&place, "a.jsonl", line(5).trim_end());
+    assert_eq!(place.drain().keys(), ids(5..6));
+    append(&place, "a.jsonl", "\n");
+    assert_eq!(place.drain().raw, []);
+    append(&place, "a.jsonl", &lines(6..7));
+    assert_eq!(place.drain().keys(), ids(6..7));
+}
+
+#[test]
+fn a_last_line_cut_short_is_rejected_and_then_read() {
+    let place = place(None);
+    let (start, rest) = (lines(0..2), line(2));
+    place.write("a.jsonl", format!("{start}{}", &rest[..20]));
+    let brought = place.drain();
+    assert_eq!((brought.raw.len(), brought.rejected.len()), (2, 1));
+    assert_eq!(brought.rejected[0].document.body, rest[..20]);
+    append(&place, "a.jsonl", &rest[20..]);
+    let brought = place.drain();
+    assert_eq!(brought.texts(), [(&*format!("a.jsonl#{}", start.len()), "نص المقال 2")]);
+    assert_eq!(brought.rejected, []);
+}
+
+#[test]
+fn a_file_cut_rewritten_or_rotated_is_read_again_and_gives_what_is_new() {
+    let place = place(Some("id"));
+    place.write("a.jsonl", lines(0..100));
+    assert_eq!(place.drain().keys(), ids(0..100));
+    // Cut and rewritten shorter, in place.
+    place.write("a.jsonl", lines(90..103));
+    assert_eq!(place.drain().keys(), ids(100..103));
+    // Rotated: a new file under the old name, longer than the old one.
+    std::fs::rename(place.path("a.jsonl"), place.path("a.jsonl.1")).expect("renamed");
+    place.write("a.jsonl", lines(103..400));
+    assert_eq!(place.drain().keys(), ids(103..400));
+    // One line corrected in the middle, same length.
+    place.write("a.jsonl", lines(103..400).replace("مقال 250", "خبار 250"));
+    assert_eq!(place.drain().texts(), [("a.jsonl#n250", "نص الخبار 250")]);
+    // Rewritten in place, longer, with another beginning.
+    place.write("a.jsonl", lines(0..2) + &lines(103..500));
+    assert_eq!(place.drain().keys(), [ids(250..251), ids(400..500)].concat());
+}
+
+#[test]
+fn bad_lines_are_rejected_with_their_bytes_and_place() {
+    let mut place = place(None);
+    place.source.max_document_bytes = 200;
+    place.source.max_rejected_bytes = 300;
+    let long = format!("{{\"text\":\"{}\"}}", "x".repeat(500));
+    place.write("a.jsonl", format!("{}{{bad\n\n{long}\r\n{{\"title\":1}}\n{}", line(0), line(1)));
+    let brought = place.drain();
+    assert_eq!(brought.raw.len(), 2);
+    let found: Vec<_> = brought
+        .rejected
+        .iter()
+        .map(|rejected| {
+            let place = rejected.document.uri.rsplit_once('#').expect("a fragment").1;
+            (rejected.reason, place, rejected.document.body.len(), rejected.dropped_bytes)
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Reason::BadJson, "L2", 4, 0),
+            (Reason::TooLarge, "L4", 300, long.len() as u64 + 2 - 300),
+            (Reason::BadJson, "L5", 11, 0),
+        ]
+    );
+    assert_eq!(place.drain().rejected, []);
+}
+
+#[test]
+fn an_archive_that_breaks_off_gives_its_lines_and_itself() {
+    let place = place(Some("id"));
+    let archive = gzip(lines(0..5000).as_bytes());
+    place.write("a.jsonl.gz", &archive[..archive.len() / 2]);
+    let brought = place.drain();
+    let count = brought.raw.len();
+    assert!((1000..4000).contains(&count), "{count}");
+    assert_eq!(brought.rejected.len(), 1);
+    assert_eq!(brought.rejected[0].reason, Reason::BadCompression);
+    assert_eq!(brought.rejected[0].document.body, archive[..archive.len() / 2]);
+    place.write("a.jsonl.gz", &archive);
+    let rest = place.drain();
+    assert_eq!(rest.raw.len(), 5000 - count, "only what was missing");
+    assert_eq!(rest.rejected, []);
+}
