@@ -212,8 +212,11 @@ Examples:
         /// Its id in `barid rejected list`
         id: u64,
         /// Print its bytes as they arrived, and nothing else
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         bytes: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         config: ConfigArg,
     },

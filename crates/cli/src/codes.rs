@@ -15,7 +15,7 @@ const fn code(code: &'static str, title: &'static str, meaning: &'static str) ->
     Code { code, title, meaning }
 }
 
-/// Every code, in order. E01xx configuration, E02xx command line, E03xx log, E04xx watcher, E05xx stage and sinks, E06xx web.
+/// Every code, in order. E01xx configuration, E02xx command line, E03xx log, E04xx watcher, E05xx stage and sinks, E06xx web, E07xx faults.
 pub(crate) const CODES: &[Code] = &[
     code(
         "E0100",
@@ -117,6 +117,11 @@ pub(crate) const CODES: &[Code] = &[
         "A message in the log lacks the headers that barid writes, or its JSON is no record of this version.",
     ),
     code(
+        "E0209",
+        "there is no log",
+        "The command looks at the log of `data_dir`, and there is none. Run `barid run` first, or name the configuration whose log is meant.",
+    ),
+    code(
         "E0301",
         "the log failed",
         "The operating system refused an operation on the data folder. Check the disk and the permissions, then start again: what was committed is safe.",
@@ -178,6 +183,21 @@ pub(crate) const CODES: &[Code] = &[
         "The log was opened beside the process that owns it. Only that process may write.",
     ),
     code(
+        "E0401",
+        "the watcher stopped",
+        "The watcher could not go on; its message says why. Trouble with one file never stops it: the cause is its configuration or the log.",
+    ),
+    code(
+        "E0501",
+        "the stage stopped",
+        "Parsing or deduplication could not go on; its message says why. What was committed is safe: the next start goes on from there.",
+    ),
+    code(
+        "E0502",
+        "the sink stopped",
+        "Records could not be written; its message says why. They stay in the log until they are: the next start goes on from there.",
+    ),
+    code(
         "E0601",
         "cannot listen",
         "The address of `web.listen` is taken or not an address of this machine. Choose another, or \"\" to serve nothing.",
@@ -188,6 +208,11 @@ pub(crate) const CODES: &[Code] = &[
         "There is no thread or no socket for it: check the limits of the process.",
     ),
     code("E0603", "a metric was registered twice", "This is a fault of barid: please report it."),
+    code(
+        "E0701",
+        "barid has a fault",
+        "A part of barid panicked. What was committed is safe. Please report it with the log lines before.",
+    ),
 ];
 
 /// The code of that name, in any case.

@@ -2,8 +2,14 @@
 
 mod check_config;
 mod config_show;
+mod document;
+mod explain;
 mod generate;
 mod init;
+mod parse;
+mod record;
+mod rejected;
+mod store;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,14 +18,16 @@ use std::process::ExitCode;
 use crate::args::{Args, Command, ConfigArg, ConfigCommand};
 use crate::config::{self, Loaded};
 use crate::error::CliError;
+use crate::run;
 
 /// Runs the command.
 pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     let code = match &args.command {
-        Command::Run(_) | Command::Parse(_) | Command::Explain(_) | Command::Rejected(_) => {
-            return Err(CliError::NotWired);
-        }
+        Command::Run(run) => run::run(&load(&run.config)?, run.once, &args.global)?,
+        Command::Parse(parse) => parse::run(parse, &mut out)?,
+        Command::Explain(explain) => explain::run(explain, &mut out)?,
+        Command::Rejected(command) => rejected::run(command, &mut out)?,
         Command::CheckConfig { file } => check_config::run(file, &mut out)?,
         Command::Config(ConfigCommand::Show { json, config }) => {
             config_show::run(&load(config)?, *json, &mut out)?;

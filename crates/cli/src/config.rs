@@ -18,9 +18,9 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use files::{FieldMap, FileSource, Format};
-pub(crate) use problem::{Problem, Severity};
-pub(crate) use reader::{Env, Origin, Setting};
+pub(crate) use files::{FileSource, Format};
+pub(crate) use problem::{Problem, Severity, nearest};
+pub(crate) use reader::{Env, Setting};
 pub(crate) use show::{as_json, as_toml};
 
 /// The commented file that `barid init` writes: every key with its default.

@@ -99,9 +99,15 @@ pub(crate) enum CliError {
     /// Metrics and probes.
     #[error(transparent)]
     Web(#[from] WebError),
-    /// The command's parts are not joined yet.
-    #[error("this command is not wired in this build")]
-    NotWired,
+    /// A command that looks at the log found none.
+    #[error("open {}: there is no log in this folder", dir.display())]
+    NoLog {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The pipeline, while it ran.
+    #[error(transparent)]
+    Run(#[from] RunError),
 }
 
 impl CliError {
@@ -120,7 +126,8 @@ impl CliError {
             Self::Record(_) => "E0208",
             Self::Log(error) => error.code(),
             Self::Web(error) => error.code(),
-            Self::NotWired => "E0299",
+            Self::NoLog { .. } => "E0209",
+            Self::Run(error) => error.code(),
         }
     }
 
@@ -134,14 +141,14 @@ impl CliError {
             Self::UnknownSubject { near, .. } => near.map(|near| format!("did you mean `{near}`?")),
             Self::Log(error) => Some(error.hint().into()),
             Self::Web(error) => Some(error.hint().into()),
-            Self::Run(error) => error.hint().map(Into::into),
             Self::Record(_) => Some("another program writes to this topic".into()),
+            Self::NoLog { .. } => {
+                Some("run `barid run` first, or name the right `data_dir` with --config".into())
+            }
+            Self::Run(error) => error.hint().map(Into::into),
             Self::Read { .. } | Self::Write { .. } => Some("check the path and its permissions".into()),
             Self::System { .. } => Some("check the limits of this process (ulimit -a)".into()),
-            Self::Config(ConfigError::Invalid { .. })
-            | Self::Output { .. }
-            | Self::Argument { .. }
-            | Self::NotWired => None,
+            Self::Config(ConfigError::Invalid { .. }) | Self::Output { .. } | Self::Argument { .. } => None,
         }
     }
 
@@ -156,7 +163,8 @@ impl CliError {
             Self::System { .. } => exit::UNAVAILABLE,
             Self::Log(error) if error.is_transient() => exit::UNAVAILABLE,
             Self::Log(_) => exit::IO,
-            Self::Record(_) | Self::NotWired => exit::SOFTWARE,
+            Self::NoLog { .. } => exit::UNAVAILABLE,
+            Self::Record(_) => exit::SOFTWARE,
             Self::Web(_) => exit::UNAVAILABLE,
             Self::Run(error) if error.is_transient() => exit::UNAVAILABLE,
             Self::Run(RunError::Fault { .. }) => exit::SOFTWARE,

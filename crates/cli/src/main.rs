@@ -7,6 +7,7 @@ mod config;
 mod error;
 mod output;
 mod progress;
+mod run;
 mod signals;
 mod summary;
 mod telemetry;

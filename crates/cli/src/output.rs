@@ -25,9 +25,30 @@ pub(crate) fn stderr_color() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
 }
 
-/// True when standard output is a terminal: only there are bidi isolates of use.
-pub(crate) fn stdout_is_terminal() -> bool {
-    std::io::stdout().is_terminal()
+/// Whether scraped text is wrapped in bidi isolates, so that text from right to left moves nothing around it. Only a terminal lays
+/// text out; elsewhere the isolates would be bytes that are not in the article.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Isolate(bool);
+
+impl Isolate {
+    /// On a terminal.
+    pub(crate) fn for_stdout() -> Self {
+        Self(std::io::stdout().is_terminal())
+    }
+
+    /// The text, harmless and wrapped.
+    pub(crate) fn text(self, text: &str) -> Cow<'_, str> {
+        let clean = harmless(text);
+        if self.0 && !clean.is_empty() { Cow::Owned(format!("\u{2068}{clean}\u{2069}")) } else { clean }
+    }
+}
+
+/// At most `letters` of the text, with an ellipsis when there was more.
+pub(crate) fn shortened(text: &str, letters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(letters) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+    }
 }
 
 /// Prints an error with its carets, code and hint.
@@ -54,6 +75,11 @@ pub(crate) fn warn(loaded: &Loaded) {
 fn handler() -> GraphicalReportHandler {
     let theme = if stderr_color() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     GraphicalReportHandler::new_themed(theme).with_width(100)
+}
+
+/// Prints a line for people.
+pub(crate) fn message(text: &str) {
+    print(&format!("{text}\n"));
 }
 
 /// When standard error is gone there is nobody left to tell.
@@ -84,7 +110,16 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::{Isolate, harmless, shortened};
+
+    #[test]
+    fn isolates_are_for_terminals() {
+        assert_eq!(Isolate(true).text("خبر"), "\u{2068}خبر\u{2069}");
+        assert_eq!(Isolate(false).text("خبر"), "خبر");
+        assert_eq!(Isolate(true).text(""), "");
+        assert_eq!(shortened("خبر عاجل", 3), "خبر...");
+        assert_eq!(shortened("خبر", 3), "خبر");
+    }
 
     #[test]
     fn a_page_cannot_drive_the_terminal() {

@@ -54,10 +54,10 @@ impl RunError {
     /// The stable code; `barid explain <code>` tells more.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Watcher(_) => "E0301",
-            Self::Stage(_) => "E0302",
-            Self::Sink(_) => "E0303",
-            Self::Fault { .. } => "E0304",
+            Self::Watcher(_) => "E0401",
+            Self::Stage(_) => "E0501",
+            Self::Sink(_) => "E0502",
+            Self::Fault { .. } => "E0701",
         }
     }
 
@@ -103,7 +103,9 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
         controls.watcher.ask(Wish::Drain);
     }
     let progress = Progress::new(&bars, once);
-    let result = Pipeline { config, log: log.as_ref(), registry: &registry, controls: &controls, progress: &progress }.run();
+    let result =
+        Pipeline { config, log: log.as_ref(), registry: &registry, controls: &controls, progress: &progress }
+            .run();
     progress.finish();
     if let Some(server) = server {
         server.stop();
@@ -186,8 +188,10 @@ impl Pipeline<'_> {
         let totals = Mutex::new(Totals::default());
         let controls = self.controls;
         let (watched, staged, sunk) = std::thread::scope(|scope| {
-            let watcher = spawn(scope, "watcher", controls, &controls.stage, || self.watch(&watcher_metrics, &totals))?;
-            let stage = spawn(scope, "stage", controls, &controls.sink, || self.stage(&stage_metrics, &totals))?;
+            let watcher =
+                spawn(scope, "watcher", controls, &controls.stage, || self.watch(&watcher_metrics, &totals))?;
+            let stage =
+                spawn(scope, "stage", controls, &controls.sink, || self.stage(&stage_metrics, &totals))?;
             let sink = spawn(scope, "sink", controls, &controls.sink, || self.sink(&sink_metrics))?;
             Ok::<_, CliError>((joined(watcher.join()), joined(stage.join()), joined(sink.join())))
         })?;
@@ -207,7 +211,7 @@ impl Pipeline<'_> {
             ..Summary::default()
         };
         for reason in Reason::ALL {
-            let count = watcher_metrics.rejected(reason);
+            let count = watcher_metrics.rejected_for(reason);
             if count > 0 {
                 summary.documents += count;
                 *summary.rejected.entry(reason.code()).or_default() += count;
@@ -216,16 +220,25 @@ impl Pipeline<'_> {
         Ok(summary)
     }
 
-    fn watch(&self, metrics: &barid_watcher::Metrics, totals: &Mutex<Totals>) -> Result<barid_watcher::Summary, CliError> {
+    fn watch(
+        &self,
+        metrics: &barid_watcher::Metrics,
+        totals: &Mutex<Totals>,
+    ) -> Result<barid_watcher::Summary, CliError> {
         let worker = self.log.worker(barid_watcher::worker_spec())?;
         let told = |told: barid_watcher::Progress| {
             self.show(totals, |totals| totals.documents_found = told.counts.documents);
         };
         let config = settings::watcher(self.config);
-        Ok(barid_watcher::run(&config, worker, metrics, now_ms, &self.controls.watcher, &told).map_err(RunError::from)?)
+        Ok(barid_watcher::run(&config, worker, metrics, now_ms, &self.controls.watcher, &told)
+            .map_err(RunError::from)?)
     }
 
-    fn stage(&self, metrics: &barid_stage::Metrics, totals: &Mutex<Totals>) -> Result<barid_stage::Summary, CliError> {
+    fn stage(
+        &self,
+        metrics: &barid_stage::Metrics,
+        totals: &Mutex<Totals>,
+    ) -> Result<barid_stage::Summary, CliError> {
         let worker = self.log.worker(WorkerSpec {
             group: barid_stage::GROUP.to_owned(),
             inputs: vec![Topic::Raw, Topic::Backfill],
@@ -240,7 +253,8 @@ impl Pipeline<'_> {
             });
         };
         let config = settings::stage(self.config);
-        Ok(barid_stage::run(&config, worker, metrics, &now_ms, &self.controls.stage, &told).map_err(RunError::from)?)
+        Ok(barid_stage::run(&config, worker, metrics, &now_ms, &self.controls.stage, &told)
+            .map_err(RunError::from)?)
     }
 
     fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {

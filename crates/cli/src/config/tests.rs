@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::reader::Env;
+use super::reader::{Env, Origin};
 use super::*;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
