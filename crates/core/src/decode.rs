@@ -185,9 +185,10 @@ pub fn decode<'a>(bytes: &'a [u8], declared: Option<&str>) -> Result<Decoded<'a>
     Ok(decoded)
 }
 
-fn read<'a>(bytes: &'a [u8], reading: &Reading, charset_source: CharsetSource) -> Decoded<'a> {
+fn read<'a>(bytes: &'a [u8], reading: &Reading<'a>, charset_source: CharsetSource) -> Decoded<'a> {
     let (units, charset) = (reading.units(), reading.name());
     let (text, lines, replaced) = match reading {
+        Reading::Clean(text) => lines::of_clean(text, 0),
         Reading::Utf8 { bom_bytes } => lines::read_utf8(bytes, *bom_bytes),
         Reading::Utf16 { big_endian, bom_bytes } => lines::read_utf16(bytes, *big_endian, *bom_bytes),
         Reading::Whatwg(encoding) => lines::read_whatwg(bytes, encoding),

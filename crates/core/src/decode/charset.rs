@@ -16,17 +16,24 @@ const CONTROL_SAMPLE_BYTES: usize = 4096;
 
 /// How to read the bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Reading {
-    Utf8 { bom_bytes: usize },
-    Utf16 { big_endian: bool, bom_bytes: usize },
+pub(super) enum Reading<'a> {
+    /// UTF-8 without a mark or a fault, checked.
+    Clean(&'a str),
+    Utf8 {
+        bom_bytes: usize,
+    },
+    Utf16 {
+        big_endian: bool,
+        bom_bytes: usize,
+    },
     Whatwg(&'static Encoding),
     Legacy(&'static CodePage),
 }
 
-impl Reading {
+impl Reading<'_> {
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Utf8 { .. } => "utf-8",
+            Self::Clean(_) | Self::Utf8 { .. } => "utf-8",
             Self::Utf16 { big_endian: true, .. } => "utf-16be",
             Self::Utf16 { big_endian: false, .. } => "utf-16le",
             Self::Whatwg(encoding) => lower_name(encoding),
@@ -36,7 +43,7 @@ impl Reading {
 
     pub(super) fn units(self) -> Units {
         match self {
-            Self::Utf8 { .. } => Units::Utf8,
+            Self::Clean(_) | Self::Utf8 { .. } => Units::Utf8,
             Self::Utf16 { .. } => Units::Utf16,
             Self::Whatwg(encoding) if encoding.is_single_byte() => Units::SingleByte,
             Self::Whatwg(_) => Units::Varying,
@@ -46,7 +53,10 @@ impl Reading {
 }
 
 /// Decides; see the module docs of `decode` for the order.
-pub(super) fn choose(bytes: &[u8], declared: Option<&str>) -> Result<(Reading, CharsetSource), Undecodable> {
+pub(super) fn choose<'a>(
+    bytes: &'a [u8],
+    declared: Option<&str>,
+) -> Result<(Reading<'a>, CharsetSource), Undecodable> {
     if let Some(what) = magic(bytes) {
         return Err(Undecodable::Binary { what });
     }
@@ -61,8 +71,8 @@ pub(super) fn choose(bytes: &[u8], declared: Option<&str>) -> Result<(Reading, C
     if control_share_is_binary(bytes, zeros) {
         return Err(Undecodable::Binary { what: "control characters" });
     }
-    if simdutf8::basic::from_utf8(bytes).is_ok() {
-        return Ok(seven_bit(bytes).unwrap_or((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8)));
+    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
+        return Ok(seven_bit(bytes).unwrap_or((Reading::Clean(text), CharsetSource::Utf8)));
     }
     if mostly_utf8(bytes, declared.is_some()) {
         return Ok((Reading::Utf8 { bom_bytes: 0 }, CharsetSource::Utf8));
@@ -98,7 +108,7 @@ fn magic(bytes: &[u8]) -> Option<&'static str> {
     (hit.1 != "RIFF" || bytes.iter().take(16).any(|byte| *byte < 9)).then_some(hit.1)
 }
 
-fn byte_order_mark(bytes: &[u8]) -> Result<Option<Reading>, Undecodable> {
+fn byte_order_mark(bytes: &[u8]) -> Result<Option<Reading<'static>>, Undecodable> {
     if bytes.starts_with(b"\xFF\xFE\x00\x00") || bytes.starts_with(b"\x00\x00\xFE\xFF") {
         return Err(Undecodable::Charset { charset: "utf-32" });
     }
@@ -112,7 +122,7 @@ fn byte_order_mark(bytes: &[u8]) -> Result<Option<Reading>, Undecodable> {
 
 /// UTF-16 text shows its spaces, digits and line ends as zero bytes that all stand on the same side of the pair, and read as such
 /// it has (nearly) no controls and no lone surrogates.
-fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading> {
+fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading<'static>> {
     let sample = &bytes[..bytes.len().min(SAMPLE_BYTES) & !1];
     let (mut even, mut odd) = (0_usize, 0_usize);
     for pair in sample.chunks_exact(2) {
@@ -149,7 +159,7 @@ fn control_share_is_binary(bytes: &[u8], zeros: bool) -> bool {
 }
 
 /// ISO-2022-JP is the one charset in use that hides in seven bits; its escape sequences give it away.
-fn seven_bit(bytes: &[u8]) -> Option<(Reading, CharsetSource)> {
+fn seven_bit(bytes: &[u8]) -> Option<(Reading<'static>, CharsetSource)> {
     let escape = memchr::memchr(0x1B, bytes)?;
     let rest = bytes.get(escape + 1..escape + 3)?;
     let is_japanese = matches!(rest, b"$@" | b"$B" | b"(J" | b"(I") && bytes.is_ascii();
@@ -170,7 +180,7 @@ fn mostly_utf8(bytes: &[u8], is_declared_otherwise: bool) -> bool {
     good >= bad * good_for_each_bad && bad * 5 <= ascii + good + bad
 }
 
-fn reading_of_label(label: &str) -> Option<Reading> {
+fn reading_of_label(label: &str) -> Option<Reading<'static>> {
     let label = label.trim();
     if let Some(page) = legacy::for_label(label) {
         return Some(Reading::Legacy(page));
@@ -188,9 +198,9 @@ fn reading_of_label(label: &str) -> Option<Reading> {
 
 /// A declared charset is believed unless the bytes contradict it. Latin-1 contradicts nothing and is what servers say when nobody
 /// set anything, so it never overrules the statistics.
-fn declared_fits(bytes: &[u8], reading: Reading) -> bool {
+fn declared_fits(bytes: &[u8], reading: Reading<'_>) -> bool {
     match reading {
-        Reading::Utf8 { .. } => false,
+        Reading::Clean(_) | Reading::Utf8 { .. } => false,
         Reading::Utf16 { .. } => bytes.len().is_multiple_of(2),
         Reading::Legacy(_) => true,
         Reading::Whatwg(encoding) if encoding == encoding_rs::WINDOWS_1252 => false,

@@ -56,38 +56,47 @@ impl Iterator for Splitter<'_> {
     }
 }
 
-/// UTF-8: the text is the input itself unless a bad sequence must be replaced.
+/// UTF-8 that may hold bad sequences, after its byte order mark.
 pub(super) fn read_utf8(bytes: &[u8], bom_bytes: usize) -> Read<'_> {
     let rest = &bytes[bom_bytes..];
-    let (text, replaced) = match simdutf8::basic::from_utf8(rest) {
-        Ok(text) => (Cow::Borrowed(text), 0),
-        Err(_) => replace_bad(rest),
-    };
-    let mut lines = Vec::with_capacity(32);
-    if matches!(text, Cow::Borrowed(_)) {
-        lines.extend(Splitter::new(rest).map(|(start, end, terminator)| Line {
-            text_start: start,
-            text_end: end - terminator,
-            byte_start: start + bom_bytes,
-            byte_end: end + bom_bytes,
-        }));
-    } else {
-        // Replacing never touches a line terminator, so text and input have the same lines.
-        let pairs = Splitter::new(text.as_bytes()).zip(Splitter::new(rest));
-        lines.extend(pairs.map(|((start, end, terminator), (byte_start, byte_end, _))| Line {
+    if let Ok(text) = simdutf8::basic::from_utf8(rest) {
+        return of_clean(text, bom_bytes);
+    }
+    let (text, replaced) = replace_bad(rest);
+    // Replacing never touches a line terminator, so text and input have the same lines.
+    let pairs = Splitter::new(text.as_bytes()).zip(Splitter::new(rest));
+    let mut lines: Vec<_> = pairs
+        .map(|((start, end, terminator), (byte_start, byte_end, _))| Line {
             text_start: start,
             text_end: end - terminator,
             byte_start: byte_start + bom_bytes,
             byte_end: byte_end + bom_bytes,
-        }));
-    }
+        })
+        .collect();
+    give_mark_to_first(&mut lines);
+    (Cow::Owned(text), lines, replaced)
+}
+
+/// Text that stands in the input as it is, after a byte order mark of so many bytes.
+pub(super) fn of_clean(text: &str, bom_bytes: usize) -> Read<'_> {
+    let mut lines = Vec::with_capacity(64);
+    lines.extend(Splitter::new(text.as_bytes()).map(|(start, end, terminator)| Line {
+        text_start: start,
+        text_end: end - terminator,
+        byte_start: start + bom_bytes,
+        byte_end: end + bom_bytes,
+    }));
+    give_mark_to_first(&mut lines);
+    (Cow::Borrowed(text), lines, 0)
+}
+
+fn give_mark_to_first(lines: &mut [Line]) {
     if let Some(first) = lines.first_mut() {
         first.byte_start = 0;
     }
-    (text, lines, replaced)
 }
 
-fn replace_bad(bytes: &[u8]) -> (Cow<'_, str>, u32) {
+fn replace_bad(bytes: &[u8]) -> (String, u32) {
     let mut text = String::with_capacity(bytes.len() + 16);
     let mut replaced = 0;
     for chunk in bytes.utf8_chunks() {
@@ -97,7 +106,7 @@ fn replace_bad(bytes: &[u8]) -> (Cow<'_, str>, u32) {
             replaced += 1;
         }
     }
-    (Cow::Owned(text), replaced)
+    (text, replaced)
 }
 
 /// UTF-16: lone surrogates and a last odd byte become U+FFFD.
