@@ -47,6 +47,22 @@ pub enum SampleError {
         /// Why.
         source: Undecodable,
     },
+    /// A sample the parse stage refused.
+    #[error("lay out {path}: {detail}; do not retry; samples must become records")]
+    Rejected {
+        /// The sample.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
+    /// Records that are no JSON.
+    #[error("write the records of {path}: {source}; do not retry; the record's types are at fault")]
+    Unwritable {
+        /// The sample.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
 }
 
 /// The repository's folder of sample articles.

@@ -1,15 +1,14 @@
-//! Holds the whole parse of every sample against its golden. `cargo bless` rewrites the goldens; read the diff before committing it.
+//! Holds the records of every sample against its golden, byte for byte. `cargo bless` rewrites the goldens; read the diff before committing it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use barid_core::parse_bytes;
 use barid_tests::{files_with_extension, golden_json, read_samples, seeds_dir};
 
 const SUFFIX: &str = ".expected.json";
 
 #[test]
-fn every_parse_equals_its_golden() {
+fn every_sample_gives_the_records_of_its_golden() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens");
     let bless = std::env::var_os("BLESS").is_some_and(|value| value == "1");
     let mut wanted: Vec<PathBuf> = Vec::new();
@@ -17,7 +16,7 @@ fn every_parse_equals_its_golden() {
     fs::create_dir_all(&dir).unwrap();
     for sample in read_samples(&seeds_dir()).unwrap() {
         let path = dir.join(format!("{}{SUFFIX}", sample.stem));
-        let got = golden_json(&parse_bytes(&sample.bytes, None).unwrap());
+        let got = golden_json(&sample).unwrap();
         if bless {
             fs::write(&path, got).unwrap();
         } else {
