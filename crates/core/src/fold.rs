@@ -159,6 +159,10 @@ pub(crate) fn words(text: &str, out: &mut Vec<u8>) {
             }
             EXPAND => {
                 let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                if code > 0xFFFF && is_nfc_quick(std::iter::once(c)) != IsNormalized::Yes {
+                    out.truncate(start);
+                    return words_slowly(&text.nfc().collect::<String>(), out);
+                }
                 push_folded(c, &mut pending, &mut word_open, out);
             }
             folded => {

@@ -71,7 +71,8 @@ fn field(hasher: &mut Sha256, words: &[u8]) {
 /// Enough words, or, in a script that writes no spaces, enough characters.
 fn is_evidence(folded: &[u8]) -> bool {
     let spaces = memchr::memchr_iter(b' ', folded).take(EVIDENCE_WORDS).count();
-    let ideographs = || folded.iter().filter(|&&lead| (0xE3..0xF0).contains(&lead)).take(EVIDENCE_IDEOGRAPHS).count();
+    let ideographs =
+        || folded.iter().filter(|&&lead| (0xE3..0xF0).contains(&lead)).take(EVIDENCE_IDEOGRAPHS).count();
     spaces + 1 >= EVIDENCE_WORDS || ideographs() == EVIDENCE_IDEOGRAPHS
 }
 

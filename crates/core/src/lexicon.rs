@@ -145,7 +145,7 @@ pub(crate) struct Lexicon {
     names: BTreeMap<String, Class>,
 }
 
-/// The first two characters of a folded text.
+/// The first two characters of a folded text; a space where there is one only.
 type Key = (char, char);
 
 /// A line starts with a pattern.
@@ -199,14 +199,30 @@ impl Lexicon {
         Self { patterns, names }
     }
 
-    /// The entry that `line` starts with, behind bullets, emoji and brackets. `scratch` is space to fold in.
+    /// The entry that `line` starts with, behind bullets, emoji and brackets, and for counters behind their number.
+    ///
+    /// `scratch` is space to fold in.
     pub(crate) fn find(&self, line: &str, scratch: &mut Matched) -> Option<Hit> {
+        const LONGEST_COUNTER_BYTES: usize = 64;
         let skipped = decoration_bytes(line);
         let text = line.get(skipped..)?;
+        if let Some(hit) = self.find_at(text, scratch) {
+            return Some(hit.moved(skipped));
+        }
+        if text.len() > LONGEST_COUNTER_BYTES || !text.starts_with(char::is_numeric) {
+            return None;
+        }
+        let label = text.trim_start_matches(|c: char| c.is_numeric() || c.is_whitespace());
+        let hit = self.find_at(label, scratch)?;
+        let counts = matches!(hit.class, Class::Comments | Class::Share) && hit.is_alone();
+        counts.then(|| hit.moved(line.len() - label.len()))
+    }
+
+    fn find_at(&self, text: &str, scratch: &mut Matched) -> Option<Hit> {
         scratch.fold(text, 8);
         let group = self.patterns.get(&key(scratch.text())?)?;
         scratch.fold(text, HEAD_BYTES);
-        group.iter().find_map(|pattern| pattern.hit(text, scratch)).map(|hit| hit.moved(skipped))
+        group.iter().find_map(|pattern| pattern.hit(text, scratch))
     }
 
     /// The class of a name standing alone: an agency or a place. `name` is as found.
@@ -241,7 +257,19 @@ impl Pattern {
         let (has_separator, rest) = self.skip_separators(after);
         let rest_start = head.origin(head.text().len() - rest.len());
         let rest_text = line.get(rest_start..)?;
-        let is_empty = !rest_text.contains(char::is_alphanumeric);
+        let is_empty = match self.entry.class {
+            // A counter ("Comments 12") is no value.
+            Class::Comments | Class::Share => !rest_text.contains(char::is_alphabetic),
+            Class::ReadAlso
+            | Class::Similar
+            | Class::Source
+            | Class::Keywords
+            | Class::Byline
+            | Class::Caption => !rest_text.contains(char::is_alphanumeric),
+            Class::Promo | Class::Chrome | Class::Agency | Class::Place => {
+                !rest_text.contains(char::is_alphanumeric)
+            }
+        };
         let counts = match self.entry.strength {
             Strength::Alone => is_empty || has_separator,
             Strength::NeedsSep => has_separator,
@@ -310,7 +338,7 @@ impl Hit {
 
 fn key(folded: &str) -> Option<Key> {
     let mut chars = folded.chars();
-    Some((chars.next()?, chars.next()?))
+    Some((chars.next()?, chars.next().unwrap_or(' ')))
 }
 
 /// Bytes of bullets, emoji, arrows and opening brackets before the first word. A quote is none: quoted lines are prose.

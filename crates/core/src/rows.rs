@@ -172,15 +172,45 @@ impl Row<'_> {
             && name.chars().count() <= NAME_MAX_CHARS
             && words(name) <= NAME_MAX_WORDS
             && !name.starts_with(QUOTES)
+            && (hit.has_separator || is_capitalised(name))
     }
 
     /// A label with nothing, a number, or a few words of the same kind behind it.
     fn is_label(&self, hit: &Hit) -> bool {
-        let rest = self.rest();
-        rest.chars().all(|c| !c.is_alphabetic())
+        const MOST_BUTTONS: usize = 6;
+        hit.is_alone()
             || hit.strength == Strength::NoSepOk
-            || (hit.has_separator && words(rest) <= 2)
+            || (hit.has_separator && words(self.rest()) <= MOST_BUTTONS)
     }
+
+    /// Byte range of a caption's credit behind its label, at the end of a short line: `… (Photo: Name)`, `…. Photo: Name`.
+    pub(crate) fn labelled_credit(&self) -> Option<Range<usize>> {
+        const BREAKS: [char; 7] = ['.', '|', '/', '(', '[', '،', '–'];
+        const MOST_WORDS: usize = 6;
+        if self.shape.is_paragraph() || self.shape.ending != Ending::Open {
+            return None;
+        }
+        let colon = self.text.rfind([':', '：'])?;
+        let before = self.text.get(..colon)?;
+        let open = before.rfind(BREAKS)?;
+        let label = self.text.get(open..)?;
+        let hit = lexicon::get().find(label, &mut Matched::default())?;
+        let is_credit = hit.class == Class::Caption && hit.has_separator && !hit.is_alone();
+        let is_short = label.get(hit.rest.clone()).is_some_and(|name| words(name) <= MOST_WORDS);
+        let start = if label.starts_with(['(', '[']) { open } else { open + hit.label.start };
+        (is_credit && is_short).then_some(start..self.text.len())
+    }
+}
+
+/// Whether every word but the particles of names starts with a capital.
+fn is_capitalised(name: &str) -> bool {
+    const PARTICLES: [&str; 22] = [
+        "al", "and", "bin", "ben", "da", "de", "del", "della", "den", "der", "di", "du", "e", "el", "en",
+        "et", "la", "og", "und", "van", "von", "y",
+    ];
+    let starts_high =
+        |word: &str| word.starts_with(char::is_uppercase) || PARTICLES.contains(&word) || word == "&";
+    name.starts_with(char::is_uppercase) && name.split_whitespace().all(starts_high)
 }
 
 /// Quotation marks that open or close what somebody said.

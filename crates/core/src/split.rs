@@ -133,6 +133,9 @@ impl<'t> Splitter<'_, 't> {
                 return self.label(SectionKind::Keywords, "keywords.after_source", 0.6);
             }
         }
+        if self.state.has_body && self.row(at).is_some_and(|row| row.labelled_credit().is_some()) {
+            return self.label(SectionKind::Caption, "caption.labelled_credit", 0.8);
+        }
         if self.is_subheading(at) {
             return self.label(SectionKind::Subheading, "subheading.short_line", 0.8);
         }

@@ -17,6 +17,8 @@ use crate::split::header;
 
 use super::Parts;
 
+/// Longest acronym between two slashes, spaces between its letters counted.
+const LONGEST_ACRONYM: usize = 9;
 /// How far into a paragraph a dateline reaches, in bytes.
 const DATELINE_BYTES: usize = 110;
 /// Longest name behind "agency" or "newspaper", in words.
@@ -34,6 +36,9 @@ pub(super) fn chain(parts: &Parts<'_>) -> Vec<Attribution> {
     }
     let mut bodies = parts.of(&[SectionKind::Body, SectionKind::RelatedBody]);
     chain.extend(bodies.next().and_then(|row| dateline(decoded, row)));
+    chain.extend(
+        parts.of(&[SectionKind::Body, SectionKind::RelatedBody]).last().and_then(|row| closing(decoded, row)),
+    );
     for row in parts.of(&[SectionKind::Body, SectionKind::RelatedBody]) {
         cited(decoded, row, &mut chain);
     }
@@ -103,6 +108,18 @@ fn dateline(decoded: &Decoded<'_>, row: &Row<'_>) -> Option<Attribution> {
     Some(link(decoded, AttributionRole::Agency, name, raw, row.start + credit.whole.start, 0.9))
 }
 
+/// The agency in brackets behind the last sentence of an article: `….(Agency)`.
+fn closing(decoded: &Decoded<'_>, row: &Row<'_>) -> Option<Attribution> {
+    let (before, name) = row.text.trim_end_matches('.').strip_suffix(')')?.rsplit_once('(')?;
+    let is_behind_sentence = before.trim_end().ends_with(['.', '"', '”', '!', '؟', '?', '»']);
+    let is_named_agency = INTRODUCTIONS.iter().any(|word| name.starts_with(word))
+        && name.split_whitespace().count() <= CITED_MAX_WORDS;
+    let is_known = lexicon::get().name_class(name) == Some(Class::Agency);
+    let raw = row.text.get(before.len()..)?;
+    (is_named_agency || (is_known && is_behind_sentence))
+        .then(|| link(decoded, AttributionRole::Agency, name, raw, row.start + before.len(), 0.8))
+}
+
 /// Where a dateline credit stands in a paragraph, in bytes of the row.
 pub(crate) struct Credit {
     /// From the start to the mark that ends the dateline.
@@ -138,8 +155,14 @@ fn credit_before(head: &str, at: usize, mark: &str) -> Option<Credit> {
     let name = inner.trim_matches(|c: char| c.is_whitespace() || matches!(c, ')' | '(' | '/' | '*'));
     let start = open + inner.find(name)?;
     let is_agency = lexicon::get().name_class(name) == Some(Class::Agency);
-    let is_house = mark == "/-" && open == 0 && (1..=3).contains(&name.split_whitespace().count());
+    let is_short = (1..=3).contains(&name.split_whitespace().count());
     let rest = head.get(at + mark.len()..)?;
+    let is_bracketed =
+        inner.trim_end().ends_with(')') || (mark == ")-" && before.get(..open)?.ends_with('('));
+    let is_slashed =
+        mark == "/" && open == 1 && name.chars().count() <= LONGEST_ACRONYM && rest.starts_with([' ', '-']);
+    let is_dash = matches!(mark, "--" | "–" | "—" | " - " | "ـ" | ")-");
+    let is_house = is_short && ((mark == "/-" && open == 0) || (is_bracketed && is_dash) || is_slashed);
     let tail = rest.len() - rest.trim_start_matches(['-', '–', '—', 'ـ', '/', ':', ' ']).len();
     let end = at + mark.len() + rest.get(..tail)?.trim_end().len();
     ((is_agency || is_house) && !name.is_empty())

@@ -62,6 +62,10 @@ impl Splitter<'_, '_> {
             self.label(SectionKind::Byline, "byline.place_or_agency", 0.8);
         } else if self.is_standfirst(at) {
             self.label(SectionKind::Standfirst, "standfirst.paragraph_repeated", 0.95);
+        } else if headline.is_some_and(|headline| self.is_before_repeat(at, headline)) {
+            self.label(SectionKind::Standfirst, "standfirst.before_headline_repeat", 0.8);
+        } else if ends_in_brackets(row) && self.resumes(at + 1) {
+            self.label(SectionKind::Caption, "caption.credit_in_brackets", 0.7);
         } else {
             return false;
         }
@@ -80,6 +84,14 @@ impl Splitter<'_, '_> {
         let below = self.rows.iter().skip(at + 1).take(STANDFIRST_REACH);
         let mut repeats = below.filter_map(|later| later.text.strip_suffix(row.text));
         row.shape.is_paragraph() && repeats.any(|before| matches!(before, "" | "و" | "ف"))
+    }
+
+    /// A paragraph between the headline and its repeat.
+    fn is_before_repeat(&self, at: usize, headline: usize) -> bool {
+        let text = |at: usize| self.rows.get(at).map(|row| row.text);
+        let is_directly_below =
+            self.labels.iter().skip(headline + 1).all(|label| label.kind != SectionKind::HeadlineRepeat);
+        is_directly_below && self.row_is_paragraph(at) && text(at + 1) == text(headline)
     }
 
     /// Labels headline, date, byline and caption of a related article that begins at the next row.
@@ -118,8 +130,23 @@ pub(crate) fn date_of(row: Option<&Row<'_>>) -> Option<DateLine> {
     row.filter(|row| row.text.len() <= DATE_MAX_BYTES).and_then(|row| date::find_dates(row.text))
 }
 
-/// Byte range of the picture credit at the end of a short line: an agency in brackets or behind a slash or dash.
+/// A short line that ends in a few bracketed words.
+fn ends_in_brackets(row: &Row<'_>) -> bool {
+    const MOST_WORDS: usize = 5;
+    let inner = row.text.strip_suffix(')').and_then(|text| text.rsplit_once('('));
+    let is_credit = |(caption, credit): (&str, &str)| {
+        caption.split_whitespace().count() > 2
+            && (1..=MOST_WORDS).contains(&credit.split_whitespace().count())
+    };
+    !row.shape.is_paragraph() && inner.is_some_and(is_credit)
+}
+
+/// Byte range of the picture credit at the end of a short line: labelled, or an agency in brackets or behind a slash or dash.
 pub(crate) fn photo_credit(row: &Row<'_>) -> Option<std::ops::Range<usize>> {
+    row.labelled_credit().or_else(|| agency_credit(row))
+}
+
+fn agency_credit(row: &Row<'_>) -> Option<std::ops::Range<usize>> {
     if row.shape.is_paragraph() || row.shape.ending != Ending::Open {
         return None;
     }

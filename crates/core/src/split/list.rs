@@ -19,6 +19,8 @@ struct Ahead {
     is_bulleted: bool,
     /// The row behind the first item is a date line.
     has_date: bool,
+    /// The row behind the first item is a teaser: it begins with the item's own words.
+    has_teaser: bool,
 }
 
 impl<'t> Splitter<'_, 't> {
@@ -56,7 +58,13 @@ impl<'t> Splitter<'_, 't> {
         let items = rows.iter().take_while(is_item).count();
         let mut segment = rows.iter().skip(items).take_while(|row| row.cue(false) != Some(Cue::Marker));
         let has_paragraph = segment.any(|row| row.cue(false).is_none() && row.shape.is_paragraph());
-        Ahead { items, has_paragraph, is_bulleted, has_date: date_of(rows.get(1)).is_some() }
+        let has_teaser = match rows {
+            [first, second, ..] => {
+                second.text.len() > first.text.len() && second.text.starts_with(first.text)
+            }
+            _ => false,
+        };
+        Ahead { items, has_paragraph, is_bulleted, has_date: date_of(rows.get(1)).is_some(), has_teaser }
     }
 
     /// A whole article follows: the page's own article is over, and there is text to be its body.
@@ -64,6 +72,9 @@ impl<'t> Splitter<'_, 't> {
         let row = self.rows.get(marker);
         let is_machine_list =
             row.and_then(|row| row.hit.as_ref()).is_some_and(|hit| hit.class == Class::Similar);
+        if ahead.has_teaser && !ahead.is_bulleted {
+            return true;
+        }
         if !ahead.has_paragraph || ahead.is_bulleted || (is_machine_list && ahead.items > 1) {
             return false;
         }
