@@ -143,6 +143,8 @@ pub(crate) mod faults {
         pub(crate) space_bytes: AtomicI64,
         pub(crate) limited: AtomicBool,
         pub(crate) failing_sync: AtomicBool,
+        /// Syncs find the disk full, as they may where space is given out late.
+        pub(crate) full_sync: AtomicBool,
     }
 
     thread_local! { static FAULTS: RefCell<Option<Arc<Faults>>> = const { RefCell::new(None) }; }
@@ -152,8 +154,13 @@ pub(crate) mod faults {
         FAULTS.set(faults);
     }
 
-    /// What this thread is subjected to: a thread it starts inherits it.
-    pub(crate) fn current() -> Option<Arc<Faults>> {
+    /// Subjects the thread that calls the result to what this thread is subjected to.
+    pub(crate) fn inherited() -> impl FnOnce() + Send {
+        let faults = current();
+        move || install(faults)
+    }
+
+    fn current() -> Option<Arc<Faults>> {
         FAULTS.with_borrow(Clone::clone)
     }
 
@@ -169,6 +176,9 @@ pub(crate) mod faults {
 
     pub(super) fn before_sync() -> io::Result<()> {
         match current() {
+            Some(faults) if faults.full_sync.load(Ordering::Relaxed) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
             Some(faults) if faults.failing_sync.load(Ordering::Relaxed) => {
                 Err(io::Error::from_raw_os_error(5))
             }
@@ -178,8 +188,13 @@ pub(crate) mod faults {
 }
 
 #[cfg(not(test))]
-mod faults {
+pub(crate) mod faults {
     use std::io;
+
+    /// Nothing goes wrong on purpose.
+    pub(crate) fn inherited() -> impl FnOnce() + Send {
+        || ()
+    }
 
     #[inline(always)]
     pub(super) fn before_write(_len: usize) -> io::Result<()> {

@@ -188,7 +188,9 @@ fn start<T: Send + 'static>(
     run: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<JoinHandle<Result<T, LogError>>, LogError> {
     let guard = StopOnPanic(shared.clone());
+    let inherit = disk::faults::inherited();
     let body = move || {
+        inherit();
         let outcome = run();
         if let Err(error) = &outcome {
             guard.0.stop(&error.to_string());
@@ -212,3 +214,6 @@ impl Drop for StopOnPanic {
         }
     }
 }
+
+#[cfg(test)]
+mod fault_tests;
