@@ -39,12 +39,20 @@ pub(crate) struct Args {
 
 /// Options of every command.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// How log lines look [default: telemetry.format]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    /// How log lines look: text or json [default: telemetry.format]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    /// When to use colour: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
     pub(crate) color: Color,
     /// Log more: -v debug, -vv trace
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
@@ -69,7 +77,7 @@ pub(crate) enum Color {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConfigArg {
     /// The configuration [default: barid.toml where it exists, else built-in defaults]
-    #[arg(short, long, value_name = "FILE", env = "BARID_CONFIG")]
+    #[arg(short, long, value_name = "FILE", env = "BARID_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 }
 
@@ -226,8 +234,8 @@ Examples:
   barid rejected retry 17
   barid rejected retry --all --reason undecodable
 
-Needs the data folder for itself: stop `barid run` first. The documents are read by the next run. A document is sent once; --again
-sends it once more.")]
+Needs the data folder for itself: stop `barid run` first. The documents are read by the next run.
+A document is sent once; --again sends it once more.")]
     Retry {
         /// Ids in `barid rejected list`
         #[arg(required_unless_present = "all", conflicts_with = "all")]

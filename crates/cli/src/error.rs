@@ -184,18 +184,12 @@ impl Diagnostic for CliError {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        match self {
-            Self::Config(ConfigError::Invalid { source_code, .. }) => Some(source_code),
-            _ => None,
-        }
+        let Self::Config(ConfigError::Invalid { source_code, .. }) = self else { return None };
+        Some(source_code)
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        match self {
-            Self::Config(ConfigError::Invalid { problems, .. }) => {
-                Some(Box::new(problems.iter().map(|problem| problem as &dyn Diagnostic)))
-            }
-            _ => None,
-        }
+        let Self::Config(ConfigError::Invalid { problems, .. }) = self else { return None };
+        Some(Box::new(problems.iter().map(|problem| problem as &dyn Diagnostic)))
     }
 }

@@ -87,6 +87,7 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     let config = &loaded.config;
     let bars = progress::bars();
     telemetry::start(&config.telemetry, global, &bars);
+    telemetry::tell_warnings(loaded);
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
     let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);

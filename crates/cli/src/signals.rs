@@ -80,3 +80,78 @@ impl Signals {
 fn hangup() {
     tracing::warn!("the configuration is read at start only: restart barid to apply changes");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Child, Command, Stdio};
+
+    use rustix::process::{Pid, Signal as Os, kill_process};
+
+    use super::*;
+
+    const CHILD: &str = "BARID_TEST_SIGNALS_LIMIT_MS";
+
+    /// Not a test of its own: in a process started by the tests below it waits for signals, elsewhere it checks that it was not.
+    #[test]
+    fn child() {
+        let Ok(limit_ms) = std::env::var(CHILD) else { return };
+        let say = |word: &str| writeln!(std::io::stderr(), "{word}").unwrap();
+        watch(Duration::from_millis(limit_ms.parse().unwrap()), move || say("stopping")).unwrap();
+        writeln!(std::io::stderr(), "watching").unwrap();
+        loop {
+            thread::park();
+        }
+    }
+
+    struct Watched {
+        child: Child,
+        lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    }
+
+    impl Watched {
+        fn start(limit_ms: u64) -> Self {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "signals::tests::child", "--nocapture"])
+                .env(CHILD, limit_ms.to_string())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+            let mut watched = Self { child, lines };
+            watched.wait_for("watching");
+            watched
+        }
+
+        fn wait_for(&mut self, word: &str) {
+            assert!(self.lines.any(|line| line.unwrap() == word), "it ended before it said {word}");
+        }
+
+        fn send(&self, signal: Os) {
+            kill_process(Pid::from_child(&self.child), signal).unwrap();
+        }
+
+        fn exit_code(mut self) -> Option<i32> {
+            self.child.wait().unwrap().code()
+        }
+    }
+
+    #[test]
+    fn a_second_interrupt_forces_the_end() {
+        let mut watched = Watched::start(3_600_000);
+        watched.send(Os::HUP);
+        watched.send(Os::TERM);
+        watched.wait_for("stopping");
+        watched.send(Os::INT);
+        assert_eq!(watched.exit_code(), Some(130));
+    }
+
+    #[test]
+    fn an_end_that_takes_too_long_is_cut() {
+        let mut watched = Watched::start(50);
+        watched.send(Os::INT);
+        watched.wait_for("stopping");
+        assert_eq!(watched.exit_code(), Some(75));
+    }
+}

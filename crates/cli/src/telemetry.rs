@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::args::Global;
-use crate::config::{LogFormat, TelemetryConfig};
+use crate::config::{Loaded, LogFormat, TelemetryConfig};
 use crate::output;
 
 mod limiter;
@@ -28,9 +28,26 @@ use limiter::{Admission, Limiter};
 /// Starts logging for the whole process. Log lines and `bars` share the terminal. Call it once; a second call changes nothing.
 pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgress) {
     let filter = filter(config, global, std::env::var("BARID_LOG").ok());
-    let writer = BesideBars(bars.clone());
+    let format = global.log_format.unwrap_or(config.format);
+    let layer = layer(format, output::stderr_color(), BesideBars(bars.clone()));
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer.with_filter(filter)));
+}
+
+/// Logs what is odd about a configuration, once there is a log.
+pub(crate) fn tell_warnings(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        let hint = warning.hint.as_deref().unwrap_or_default();
+        tracing::warn!(code = warning.code, hint, "{warning}");
+    }
+}
+
+/// What turns events into lines.
+fn layer<W>(format: LogFormat, color: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    let layer: Box<dyn Layer<Registry> + Send + Sync> = match global.log_format.unwrap_or(config.format) {
+    match format {
         LogFormat::Json => layer.json().map_event_format(|format| Limited::new(format, true)).boxed(),
         LogFormat::Text => {
             let fields = format::debug_fn(|writer, field, value| {
@@ -43,14 +60,10 @@ pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgr
                 }
             });
             let fields = tracing_subscriber::field::MakeExt::delimited(fields, " ");
-            layer
-                .with_ansi(output::stderr_color())
-                .fmt_fields(fields)
-                .map_event_format(|format| Limited::new(format, false))
-                .boxed()
+            let layer = layer.with_ansi(color).fmt_fields(fields);
+            layer.map_event_format(|format| Limited::new(format, false)).boxed()
         }
-    };
-    let _ = tracing::subscriber::set_global_default(Registry::default().with(layer.with_filter(filter)));
+    }
 }
 
 /// `-v` and `-q` go before BARID_LOG, which goes before the configuration.
@@ -142,5 +155,69 @@ impl<F> Limited<F> {
         } else {
             writeln!(writer, "  {hidden} lines like this one ({target}) were hidden before it")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written while `body` runs.
+    fn logged(format: LogFormat, body: impl FnOnce()) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = Registry::default().with(layer(format, false, move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, body);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    const SCRAPED: &str = "خبر\x1b[2J\u{202e}\nfake line";
+
+    #[test]
+    fn scraped_text_stays_on_its_line_and_out_of_the_terminal() {
+        let text = logged(LogFormat::Text, || tracing::warn!(headline = %SCRAPED, "read {SCRAPED}"));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("خبر") && !text.contains(['\x1b', '\u{202e}']), "{text}");
+        let json = logged(LogFormat::Json, || tracing::warn!(headline = %SCRAPED, "read"));
+        let line: serde_json::Value = serde_json::from_str(&json).expect("one object");
+        assert_eq!(line["fields"]["headline"].as_str(), Some(SCRAPED));
+    }
+
+    #[test]
+    fn a_flood_from_one_place_is_cut_to_ten_lines_but_not_for_debugging() {
+        let flood = |count: u32| (0..count).for_each(|_| tracing::warn!("again"));
+        assert_eq!(logged(LogFormat::Text, || flood(100)).lines().count(), 10);
+        let debug = || (0..100).for_each(|_| tracing::debug!("again"));
+        assert_eq!(logged(LogFormat::Json, debug).lines().count(), 100);
+    }
+
+    #[test]
+    fn options_go_before_the_environment_and_that_before_the_file() {
+        let config = TelemetryConfig { level: "warn".into(), format: LogFormat::Text };
+        let global =
+            |verbose, quiet| Global { log_format: None, color: crate::args::Color::Auto, verbose, quiet };
+        let shown = |verbose, quiet, env: Option<&str>| {
+            filter(&config, &global(verbose, quiet), env.map(str::to_owned)).to_string()
+        };
+        assert_eq!(shown(0, 0, None), "warn");
+        assert_eq!(shown(0, 0, Some("barid_log=debug")), "barid_log=debug");
+        assert_eq!(shown(1, 0, Some("info")), "debug");
+        assert_eq!(shown(0, 2, Some("info")), "off");
     }
 }

@@ -3,8 +3,8 @@
 //! `BLESS=1 cargo test -p barid --test surface` rewrites the goldens.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
-#![allow(dead_code, reason = "not every test file needs every helper")]
 
+#[allow(dead_code, reason = "not every test file needs every helper")]
 mod support;
 
 use std::collections::BTreeSet;
@@ -106,7 +106,7 @@ fn options() -> BTreeSet<String> {
     let pages: String = PAGES.iter().map(|page| help(page)).collect();
     let words =
         pages.lines().filter(|line| line.trim_start().starts_with('-')).flat_map(str::split_whitespace);
-    let long = words.filter(|word| word.starts_with("--")).map(|word| word.trim_end_matches([',', '.']));
+    let long = words.filter(|word| word.starts_with("--")).map(|word| word.trim_end_matches([',', '.', ':']));
     long.map(str::to_owned).collect()
 }
 

@@ -150,9 +150,7 @@ impl<'e> Reader<'e> {
         let from_env = self.env_value(section, key);
         let from_file = section.take(key);
         let (digits, origin) = match (&from_env, from_file) {
-            (Some((name, value)), _) => {
-                (u64::from_str_radix(&value.replace('_', ""), 10).ok(), Origin::Env(name.clone()))
-            }
+            (Some((name, value)), _) => (value.replace('_', "").parse().ok(), Origin::Env(name.clone())),
             (None, Some(found)) => {
                 let Some(number) = found.get_ref().as_integer() else {
                     self.wrong_type(&path, "a whole number", found);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// `barid` with nothing of this machine's settings.
-pub fn barid(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn barid(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_barid"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
@@ -17,21 +17,21 @@ pub fn barid(folder: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
-pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Output {
     barid(folder, arguments).output().expect("barid starts")
 }
 
 /// The exit code.
-pub fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().expect("it was not killed")
 }
 
 /// Standard output.
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
 /// Standard error.
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
