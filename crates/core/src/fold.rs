@@ -358,7 +358,7 @@ mod tests {
         }
 
         #[test]
-        fn folding_words_twice_changes_nothing(text in "\\PC{0,60}") {
+        fn folding_words_twice_changes_nothing(text in "[ء-يٱ-ۓًّـA-Zà-ÿА-яぁ-んァ-ヶ一-龥 .،\"ﻻﷲ½²٠-٩e\u{301}]{0,60}") {
             let once = words_of(&text);
             prop_assert_eq!(words_of(&once), once);
         }

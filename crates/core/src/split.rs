@@ -202,11 +202,12 @@ impl<'t> Splitter<'_, 't> {
         let is_title = matches!(row.shape.ending, Ending::Open | Ending::Question);
         let after_body = self.labels.last().is_some_and(|label| label.kind == self.body_kind());
         let after_paragraph = at.checked_sub(1).is_some_and(|before| self.row_is_paragraph(before));
+        let after_list = self.labels.last().is_some_and(|label| label.kind == SectionKind::RelatedItem);
+        let after_text = (after_body && after_paragraph) || after_list;
         row.shape.chars <= LONGEST
             && row.shape.bullet_bytes == 0
             && is_title
-            && after_body
-            && after_paragraph
+            && after_text
             && self.resumes(at + 1)
     }
 

@@ -160,7 +160,8 @@ fn agency_credit(row: &Row<'_>) -> Option<std::ops::Range<usize>> {
         (open, text.get(open + width..)?)
     };
     let name = inner.rsplit([':', '/']).next().unwrap_or(inner).trim();
-    let is_name = lexicon::get().name_class(name) == Some(Class::Agency);
+    let is_introduced = name.starts_with("وكالة ") && name.split_whitespace().count() <= 4;
+    let is_name = is_introduced || lexicon::get().name_class(name) == Some(Class::Agency);
     (is_name && open > 0 && text.get(..open)?.split_whitespace().count() > 2).then_some(open..text.len())
 }
 

@@ -91,6 +91,20 @@ impl<'t> Splitter<'_, 't> {
         let is_tight = line(first) == line(first.saturating_sub(1)) + 1;
         // Where the first item follows its marker without a blank line, a blank line ends the list.
         let gap = (first + 1..first + ahead.items).find(|&at| is_tight && line(at) > line(at - 1) + 1);
-        gap.map_or(ahead.items, |gap| gap - first).min(LIST_MAX)
+        let length = gap.map_or(ahead.items, |gap| gap - first).min(LIST_MAX);
+        length - usize::from(self.ends_in_subheading(first, length))
+    }
+
+    /// The last line before the body goes on is two or three words, all others are whole headlines: it heads the paragraph.
+    fn ends_in_subheading(&self, first: usize, length: usize) -> bool {
+        const TITLE_WORDS: usize = 3;
+        let words = |row: &Row<'_>| row.text.split_whitespace().count();
+        let items = self.rows.get(first..first + length).unwrap_or_default();
+        match items.split_last() {
+            Some((last, others)) if !others.is_empty() && self.resumes(first + length) => {
+                words(last) <= TITLE_WORDS && others.iter().all(|row| words(row) > TITLE_WORDS)
+            }
+            Some(_) | None => false,
+        }
     }
 }
