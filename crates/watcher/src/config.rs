@@ -41,7 +41,7 @@ pub struct FilesConfig {
     pub exclude: Vec<String>,
     /// How documents lie in a file.
     pub format: Format,
-    /// The charset of the text, where it is known better than the text says itself.
+    /// The charset of text files, where it is known better than the text says itself. JSON Lines are UTF-8.
     pub charset: Option<String>,
     /// A file is complete when its size and modification time have not changed for this many milliseconds, unless its writer was
     /// seen closing it or renaming it into place, which is sooner.
@@ -54,7 +54,8 @@ pub struct FilesConfig {
     pub max_document_bytes: usize,
     /// So many bytes of a rejected input are kept for `barid rejected`; the rest is counted.
     pub max_rejected_bytes: usize,
-    /// Whether links to files and folders are followed. A link into one of its own parent folders never is.
+    /// Whether links to files and folders are followed. A link into one of its own parent folders never is. A change behind a link to a
+    /// file is found by the rescans alone.
     pub follow_symlinks: bool,
 }
 
@@ -97,7 +98,8 @@ pub struct Fields {
     pub published: Option<String>,
     /// The article's address.
     pub url: Option<String>,
-    /// What names the document within the file, in text or number. Without it, its byte offset does.
+    /// What names the document within the file, in text or number. Without it, its byte offset does: then a file that is rotated gives
+    /// its new articles as revisions of the old ones, so name an id where files rotate.
     pub id: Option<String>,
     /// The byline.
     pub author: Option<String>,

@@ -14,7 +14,9 @@ pub enum WatcherError {
         problem: &'static str,
     },
     /// A glob cannot be read. Do not retry.
-    #[error("read glob `{glob}` of source `{id}`: {problem}; hint: see docs/configuration.md for the syntax")]
+    #[error(
+        "read glob `{glob}` of source `{id}`: {problem}; hint: `*` stays within a folder, `**` does not, `[[]` is a bracket"
+    )]
     Glob {
         /// The source.
         id: String,

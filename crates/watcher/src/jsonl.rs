@@ -19,9 +19,10 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::{Checkpoint, Lines, lines_prefix};
+use crate::deliver::{Delivery, Refusal};
 use crate::fields;
 use crate::filter::Packing;
-use crate::intake::{Current, Delivery, Intake, Outcome, Refusal, changed_meanwhile};
+use crate::intake::{Current, Intake, Outcome, changed_meanwhile};
 use crate::lines::LineReader;
 use crate::read::Reading;
 use crate::stamp::{GRAIN_MS, Stamp};

@@ -15,6 +15,7 @@ mod config;
 mod error;
 mod metrics;
 
+mod progress;
 mod run;
 
 mod events;
@@ -25,6 +26,7 @@ mod walk;
 mod filter;
 mod key;
 
+mod deliver;
 mod intake;
 mod jsonl;
 mod read;
@@ -43,4 +45,5 @@ pub use checkpoint::FILES;
 pub use config::{Config, Fields, FilesConfig, Format};
 pub use error::WatcherError;
 pub use metrics::Metrics;
-pub use run::{FAILPOINTS, Phase, Progress, Summary, run, worker_spec};
+pub use progress::{Phase, Progress, Summary};
+pub use run::{FAILPOINTS, run, worker_spec};

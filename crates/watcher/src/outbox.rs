@@ -14,7 +14,9 @@ pub(crate) struct Outbox {
     worker: Box<dyn Worker>,
     unit: Unit,
     unit_bytes: usize,
-    in_flight: VecDeque<Ticket>,
+    /// What was handed over and is not known to be durable, with its bytes of documents.
+    in_flight: VecDeque<(Ticket, usize)>,
+    in_flight_bytes: usize,
     batch_documents: usize,
     batch_bytes: usize,
     units_in_flight: usize,
@@ -27,6 +29,7 @@ impl Outbox {
             unit: Unit::default(),
             unit_bytes: 0,
             in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
             batch_documents: config.batch_documents,
             batch_bytes: config.batch_bytes,
             units_in_flight: config.units_in_flight,
@@ -73,13 +76,15 @@ impl Outbox {
             return Ok(());
         }
         failpoint("watcher.submit.before");
-        self.unit_bytes = 0;
-        let ticket = self
-            .worker
-            .submit(std::mem::take(&mut self.unit))
-            .map_err(WatcherError::log("submit documents"))?;
-        self.in_flight.push_back(ticket);
-        while self.in_flight.len() > self.units_in_flight {
+        let bytes = std::mem::take(&mut self.unit_bytes);
+        let unit = std::mem::take(&mut self.unit);
+        let ticket = self.worker.submit(unit).map_err(WatcherError::log("submit documents"))?;
+        self.in_flight.push_back((ticket, bytes));
+        self.in_flight_bytes += bytes;
+        // An over-long rejected input makes a large unit: bytes are limited as well as units.
+        while self.in_flight.len() > self.units_in_flight
+            || self.in_flight_bytes > (self.units_in_flight + 1) * self.batch_bytes
+        {
             self.wait_oldest()?;
         }
         Ok(())
@@ -95,7 +100,8 @@ impl Outbox {
     }
 
     fn wait_oldest(&mut self) -> Result<(), WatcherError> {
-        let Some(ticket) = self.in_flight.pop_front() else { return Ok(()) };
+        let Some((ticket, bytes)) = self.in_flight.pop_front() else { return Ok(()) };
+        self.in_flight_bytes -= bytes;
         self.worker.wait(ticket).map_err(WatcherError::log("wait for documents to be durable"))
     }
 

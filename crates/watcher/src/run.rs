@@ -20,49 +20,10 @@ use crate::intake::{Intake, Outcome, Surroundings, Writer};
 use crate::pending::Pending;
 use crate::source::Source;
 use crate::walk::{self, Found, Visitor};
-use crate::{Config, Metrics, WatcherError, key};
+use crate::{Config, Metrics, Phase, Progress, Summary, WatcherError, key};
 
 /// The crash points of this crate: see `barid_log::failpoint`.
 pub const FAILPOINTS: &[&str] = &["watcher.discover.after", "watcher.read.after", "watcher.submit.before"];
-
-/// What a run has done so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Files looked at, counted each time.
-    pub files_seen: u64,
-    /// Documents handed to the log.
-    pub documents: u64,
-    /// Bytes of these.
-    pub document_bytes: u64,
-    /// Files and lines looked at that gave nothing new.
-    pub unchanged: u64,
-    /// Inputs handed to the log as rejected.
-    pub rejected: u64,
-    /// Failed reads, each tried again later.
-    pub read_errors: u64,
-    /// Files that were still being written at the end: the next run reads them.
-    pub unfinished: u64,
-}
-
-/// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Everything there is.
-    FirstScan,
-    /// What changes.
-    Watching,
-    /// What is left, to end.
-    Draining,
-}
-
-/// Said each time a unit is handed to the log, and after each scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// What the run is doing.
-    pub phase: Phase,
-    /// What it has done.
-    pub counts: Summary,
-}
 
 /// The worker that [`run`] wants.
 pub fn worker_spec() -> WorkerSpec {
@@ -119,7 +80,7 @@ struct Run<'a> {
     appeared: BTreeSet<(usize, String)>,
     next_scan: Instant,
     has_lost_events: bool,
-    /// Until then a scan waits for files to settle, so that the order is that of the keys; in milliseconds since the Unix epoch.
+    /// Until then the first scan, and the last, waits for files to settle, so that the order is that of the keys; in milliseconds since the Unix epoch.
     patience_ms: i64,
 }
 
@@ -225,7 +186,11 @@ impl Run<'_> {
         let start = Instant::now();
         self.has_lost_events = false;
         let settle_ms = self.intake.sources.iter().map(|source| source.config.settle_ms).max().unwrap_or(0);
-        self.patience_ms = self.intake.now_ms().saturating_add(settle_ms);
+        self.patience_ms = match self.intake.phase {
+            Phase::FirstScan | Phase::Draining => self.intake.now_ms().saturating_add(settle_ms),
+            // Here it would hold up the news.
+            Phase::Watching => i64::MIN,
+        };
         let rescan_seconds =
             self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
         self.next_scan = start + Duration::from_secs(rescan_seconds.into());
@@ -254,8 +219,8 @@ impl Run<'_> {
         walk::walk(&root, folder, follow_links, &mut Scan { run: self, source, root: &root })
     }
 
-    /// Looks at a file met by a scan. One that settles soon is waited for: the order of a scan is the order of the keys, also after a
-    /// restart.
+    /// Looks at a file met by a scan. In the first scan, one that settles soon is waited for: the order is that of the keys, also after
+    /// a restart.
     fn meet(&mut self, source: usize, found: &Found<'_>) -> Result<(), WatcherError> {
         let name = || (source, found.key.to_owned());
         let waited_for = if self.pending.is_empty() { None } else { self.pending.writer(&name()) };

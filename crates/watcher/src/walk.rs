@@ -172,10 +172,11 @@ impl Listing {
             if filter::is_ignored(name, true) {
                 continue;
             }
-            match kind(folder, name, entry.file_type(), follow_links) {
-                FileType::Directory => listing.push(name, true),
-                FileType::RegularFile if !filter::is_ignored(name, false) => listing.push(name, false),
-                _ => (),
+            let kind = kind(folder, name, entry.file_type(), follow_links);
+            if kind == FileType::Directory {
+                listing.push(name, true);
+            } else if kind == FileType::RegularFile && !filter::is_ignored(name, false) {
+                listing.push(name, false);
             }
         }
         let Self { keys, entries } = &mut listing;

@@ -89,6 +89,25 @@ fn reading_stops_and_goes_on_at_every_line() {
 }
 
 #[test]
+fn a_run_that_dies_among_the_lines_loses_and_repeats_none() {
+    let mut place = place(Some("id"));
+    place.batch_documents = 10;
+    for name in ["a.jsonl", "b.jsonl", "c.jsonl"] {
+        place.write(name, lines(0..95));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    let mut keys = Vec::new();
+    for looks in 3..8 {
+        place.dies_after = Some(looks);
+        keys.extend(place.drain().keys().into_iter().map(str::to_owned));
+    }
+    place.dies_after = None;
+    keys.extend(place.drain().keys().into_iter().map(str::to_owned));
+    let all = ["a", "b", "c"].iter().flat_map(|name| (0..95).map(move |n| format!("{name}.jsonl#n{n}")));
+    assert_eq!(keys, all.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_growing_file_gives_its_new_lines_only() {
     let place = place(Some("id"));
     append(&place, "a.jsonl", &lines(0..3));

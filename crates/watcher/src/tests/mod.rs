@@ -6,6 +6,8 @@ mod live;
 mod restarts;
 mod trees;
 
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,6 +24,9 @@ struct Place {
     source: FilesConfig,
     batch_documents: usize,
     max_watched_folders: usize,
+    metrics: Metrics,
+    /// The run dies when it asks for the time so often.
+    dies_after: Option<u32>,
 }
 
 /// What one run brought.
@@ -52,6 +57,7 @@ fn leak(bytes: &[u8]) -> &'static [u8] {
 impl Place {
     fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("fresh registry");
         let source = FilesConfig {
             id: "files".into(),
             root: folder.path().to_owned(),
@@ -64,6 +70,8 @@ impl Place {
             source,
             batch_documents: 256,
             max_watched_folders: 1000,
+            metrics,
+            dies_after: None,
         }
     }
 
@@ -71,6 +79,7 @@ impl Place {
         Config {
             sources: vec![self.source.clone()],
             batch_documents: self.batch_documents,
+            max_watched_folders: self.max_watched_folders,
             ..Config::default()
         }
     }
@@ -102,6 +111,9 @@ impl Place {
         let control = Control::default();
         control.ask(Wish::Drain);
         let summary = self.run(&log, &control, &|progress| hear(&control, progress));
+        // What a dead run had handed over may become durable a moment later.
+        log.close().expect("the log closes");
+        let log = self.log();
         let brought =
             Brought { summary, raw: raw_since(&log, before[0]), rejected: rejected_since(&log, before[1]) };
         log.close().expect("the log closes");
@@ -109,11 +121,28 @@ impl Place {
     }
 
     fn run(&self, log: &Embedded, control: &Control, progress: &dyn Fn(Progress)) -> Summary {
-        let metrics = Metrics::register(&prometheus::Registry::new()).expect("fresh registry");
         let worker = log.worker(worker_spec()).expect("the only watcher");
-        run(&self.config(), worker, &metrics, now_ms, control, progress).expect("the watcher runs")
+        let asked = Cell::new(0);
+        let clock = || {
+            asked.set(asked.get() + 1);
+            if Some(asked.get()) == self.dies_after {
+                std::panic::resume_unwind(Box::new(Death));
+            }
+            now_ms()
+        };
+        let run = || {
+            run(&self.config(), worker, &self.metrics, clock, control, progress).expect("the watcher runs")
+        };
+        match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+            Ok(summary) => summary,
+            Err(death) if death.is::<Death>() => Summary::default(),
+            Err(failure) => std::panic::resume_unwind(failure),
+        }
     }
 }
+
+/// Stands for SIGKILL: whatever the run had not handed to the log is gone.
+struct Death;
 
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");

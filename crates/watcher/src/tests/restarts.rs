@@ -61,21 +61,41 @@ fn k_kill_and_restart() {
     for name in &names {
         place.write(name, format!("text of {name}"));
     }
+    pause_until_settled();
     let mut keys = Vec::new();
-    let mut runs = 0;
+    let mut deaths = 0;
     while keys.len() < names.len() {
-        // Each run is stopped in its third unit: what it had read and not handed over dies with it.
-        let stopped = place.drain_hearing(&|control, progress| {
-            if progress.counts.documents >= 15 {
-                control.ask(Wish::Stop);
-            }
-        });
-        keys.extend(stopped.keys().into_iter().map(str::to_owned));
-        runs += 1;
+        // Each run dies after another number of files, mostly between two commits.
+        place.dies_after = Some(20 + 5 * deaths);
+        keys.extend(place.drain().keys().into_iter().map(str::to_owned));
+        deaths += 1;
+        assert!(keys.len() % 7 == 0 || keys.len() == names.len(), "whole units only: {}", keys.len());
     }
-    assert_eq!(keys, names, "nothing lost, nothing twice, the same order as a run without a stop");
-    assert!(runs > 3, "{runs}");
+    assert_eq!(keys, names, "nothing lost, nothing twice, the same order as a run without a death");
+    assert!(deaths > 3, "{deaths}");
+    place.dies_after = None;
     assert_eq!(place.drain().raw, []);
+}
+
+#[test]
+fn a_run_that_is_stopped_finishes_the_batch() {
+    let place = Place::new();
+    for n in 0..1000 {
+        place.write(&format!("{n:04}.txt"), n.to_string());
+    }
+    let stopped = place.drain_hearing(&|control, progress| {
+        if progress.counts.documents > 0 {
+            control.ask(Wish::Stop);
+        }
+    });
+    assert_eq!(stopped.raw.len() as u64, stopped.summary.documents);
+    assert!(stopped.raw.len() < 1000);
+    assert_eq!(stopped.raw.len() + place.drain().raw.len(), 1000);
+}
+
+/// A scan that need not wait asks for the time about once a file.
+fn pause_until_settled() {
+    std::thread::sleep(Duration::from_millis(50));
 }
 
 #[test]
