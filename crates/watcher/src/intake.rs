@@ -66,6 +66,8 @@ pub(crate) struct Intake<'a> {
     pub(crate) outbox: Outbox,
     known: Known,
     pub(crate) reader: Reader,
+    /// The files whose checkpoints are in the unit being gathered.
+    gathered: HashSet<PathId>,
     /// Files and folders that could not be read the last time.
     pub(crate) failing: HashSet<PathId>,
 }
@@ -107,6 +109,7 @@ impl<'a> Intake<'a> {
             outbox,
             known,
             reader: Reader::default(),
+            gathered: HashSet::new(),
             failing: HashSet::new(),
         })
     }
@@ -219,7 +222,9 @@ impl Intake<'_> {
             return Ok(None);
         }
         // What is still being gathered is not visible to a look-up.
-        self.outbox.flush()?;
+        if self.gathered.contains(&current.path) {
+            self.flush()?;
+        }
         let value = self.outbox.get(current.table_key)?;
         Ok(value.and_then(|value| Checkpoint::from_bytes(&value)))
     }
@@ -233,6 +238,7 @@ impl Intake<'_> {
     /// Puts the file's checkpoint into the unit, and into memory.
     pub(crate) fn keep(&mut self, current: &Current<'_>, checkpoint: &Checkpoint) {
         self.outbox.put(current.table_key, checkpoint.to_bytes());
+        self.gathered.insert(current.path);
         if checkpoint.complete {
             self.known.done(current.path, &checkpoint.stamp);
         } else {
@@ -252,6 +258,7 @@ impl Intake<'_> {
     /// Hands over what was gathered.
     pub(crate) fn flush(&mut self) -> Result<(), WatcherError> {
         self.outbox.flush()?;
+        self.gathered.clear();
         self.around.metrics.known_files.set(i64::try_from(self.known.len()).unwrap_or(i64::MAX));
         (self.around.progress)(Progress { phase: self.phase, counts: self.summary });
         Ok(())

@@ -185,3 +185,40 @@ fn duration(registry: &Registry) -> Result<Histogram, WatcherError> {
     let options = HistogramOpts::new(NAME, "Duration of whole scans of all sources").buckets(buckets);
     add(registry, NAME, Histogram::with_opts(options))
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn closed_labels_are_there_from_the_start_and_names_are_taken_once() {
+        let registry = Registry::new();
+        Metrics::register(&registry).expect("fresh registry");
+        let families = registry.gather();
+        let labels = |name: &str| {
+            let family = families.iter().find(|family| family.name() == name).expect(name);
+            family.get_metric().len()
+        };
+        assert_eq!(labels("barid_watcher_rejected_total"), 3);
+        assert_eq!(labels("barid_watcher_read_errors_total"), ReadFault::ALL.len());
+        assert!(families.iter().all(|family| family.name().starts_with("barid_watcher_")));
+        let again = Metrics::register(&registry).expect_err("taken").to_string();
+        assert!(again.contains("barid_watcher_files_seen_total"), "{again}");
+    }
+
+    #[test]
+    fn what_the_system_says_has_a_reason() {
+        for (error, fault) in [
+            (Errno::ACCESS, ReadFault::Permission),
+            (Errno::NOENT, ReadFault::Missing),
+            (Errno::LOOP, ReadFault::Loop),
+            (Errno::IO, ReadFault::Io),
+            (Errno::STALE, ReadFault::Stale),
+            (Errno::MFILE, ReadFault::Other),
+        ] {
+            assert_eq!(ReadFault::of(error), fault);
+        }
+    }
+}

@@ -80,7 +80,8 @@ struct Run<'a> {
     appeared: BTreeSet<(usize, String)>,
     next_scan: Instant,
     has_lost_events: bool,
-    /// Until then the first scan, and the last, waits for files to settle, so that the order is that of the keys; in milliseconds since the Unix epoch.
+    /// Until then the first scan, and the last, waits for files to settle, so that the order is that of the keys; in milliseconds since
+    /// the Unix epoch.
     patience_ms: i64,
 }
 

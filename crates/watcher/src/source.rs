@@ -51,3 +51,21 @@ pub(crate) fn sources(config: &Config, metrics: &Metrics) -> Result<Vec<Source>,
     }
     Ok(sources)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_without_a_name_of_its_own_is_refused() {
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("fresh registry");
+        for (ids, problem) in
+            [(vec!["a", "a"], "another source has it"), (vec![""], "empty"), (vec!["a\0"], "NUL")]
+        {
+            let source = |id: &&str| FilesConfig { id: (*id).to_owned(), ..FilesConfig::default() };
+            let config = Config { sources: ids.iter().map(source).collect(), ..Config::default() };
+            let error = sources(&config, &metrics).err().expect(problem).to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+}

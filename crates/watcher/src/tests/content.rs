@@ -170,3 +170,21 @@ fn an_over_long_file_is_rejected_with_what_is_kept_of_it() {
     place.write("long.txt", &changed);
     assert_eq!(place.drain().rejected.len(), 1);
 }
+
+#[test]
+fn documents_say_where_they_come_from() {
+    let mut place = Place::new();
+    place.source.charset = Some("windows-1256".into());
+    place.write("a/خبر 1.txt", "text");
+    let brought = place.drain();
+    let document = &brought.raw[0];
+    assert_eq!(document.source_id, "files");
+    assert_eq!(document.key, "a/خبر 1.txt");
+    assert_eq!(document.uri, format!("file://{}/a/خبر%201.txt", place.source.root.display()));
+    assert_eq!(document.collector, barid_record::Collector::File);
+    assert_eq!(document.charset.as_deref(), Some("windows-1256"));
+    assert_eq!(document.raw_sha256, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest("text")));
+    assert_eq!(document.id, barid_record::document_id("files", &document.key, &document.raw_sha256));
+    assert_eq!((brought.summary.documents, brought.summary.document_bytes), (1, 4));
+    assert_eq!(place.metrics.documents.with_label_values(&["files"]).get(), 1);
+}
