@@ -64,7 +64,8 @@ impl Prose {
     /// Takes the Arabic prose of the sample articles in `seeds`.
     pub fn read(seeds: &Path) -> io::Result<Self> {
         let mut prose = Self { headlines: Vec::new(), sentences: Vec::new() };
-        let mut paths: Vec<PathBuf> = fs::read_dir(seeds)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(seeds)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         paths.sort();
         for path in paths {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -77,20 +78,28 @@ impl Prose {
                 if line.contains(':') || line.contains('•') {
                 } else if chars > 100 && line.ends_with('.') {
                     prose.sentences.push(line.to_owned());
-                } else if (30..90).contains(&chars) && !line.ends_with('.') && !line.contains(|c: char| c.is_ascii_digit()) {
+                } else if (30..90).contains(&chars)
+                    && !line.ends_with('.')
+                    && !line.contains(|c: char| c.is_ascii_digit())
+                {
                     prose.headlines.push(line.to_owned());
                 }
             }
         }
         if prose.sentences.len() < 20 || prose.headlines.len() < 3 {
-            return Err(io::Error::other(format!("{}: too little Arabic prose to build articles from", seeds.display())));
+            return Err(io::Error::other(format!(
+                "{}: too little Arabic prose to build articles from",
+                seeds.display()
+            )));
         }
         Ok(prose)
     }
 }
 
-const SOURCES: [&str; 6] = ["بوابة الميناء", "صحيفة الوادي", "أخبار الساحل", "وكالة الجبل", "منبر المدينة", "جريدة النهر"];
-const KEYWORDS: [&str; 6] = ["مجلس المدينة", "وزارة النقل", "ميناء الشمال", "قطاع الطاقة", "سوق العمل", "نتائج الموسم"];
+const SOURCES: [&str; 6] =
+    ["بوابة الميناء", "صحيفة الوادي", "أخبار الساحل", "وكالة الجبل", "منبر المدينة", "جريدة النهر"];
+const KEYWORDS: [&str; 6] =
+    ["مجلس المدينة", "وزارة النقل", "ميناء الشمال", "قطاع الطاقة", "سوق العمل", "نتائج الموسم"];
 
 impl Corpus {
     /// Writes the articles below `dir` as `000/000000.txt`, ...: path order is generation order. Returns the bytes written.
@@ -141,7 +150,11 @@ fn paragraphs(prose: &Prose, random: &mut Random, until: usize, text: &mut Strin
     loop {
         let sentence = random.pick(&prose.sentences).trim_end_matches('.');
         text.push_str(sentence);
-        text.push_str(&format!("، وبلغ العدد {} وفق البيان رقم {}.\n", random.below(90_000) + 1_000, random.below(1 << 40)));
+        text.push_str(&format!(
+            "، وبلغ العدد {} وفق البيان رقم {}.\n",
+            random.below(90_000) + 1_000,
+            random.below(1 << 40)
+        ));
         if text.len() >= until {
             return;
         }
@@ -162,9 +175,13 @@ mod tests {
         let prose = Prose::read(&seeds_dir()).expect("sample articles");
         let body = |index| {
             let text = CORPUS.article(&prose, index);
-            text.split("المصدر:").next().map(|head| head.lines().skip(2).collect::<Vec<_>>().join("\n")).expect("a footer")
+            text.split("المصدر:")
+                .next()
+                .map(|head| head.lines().skip(2).collect::<Vec<_>>().join("\n"))
+                .expect("a footer")
         };
-        let copies: Vec<usize> = (0..CORPUS.articles).filter(|index| CORPUS.original(*index) != *index).collect();
+        let copies: Vec<usize> =
+            (0..CORPUS.articles).filter(|index| CORPUS.original(*index) != *index).collect();
         assert!((30..90).contains(&copies.len()), "{} copies of 300", copies.len());
         for copy in &copies {
             let original = CORPUS.original(*copy);

@@ -100,7 +100,9 @@ pub fn output_differences(expected: &[Line], found: &[Line]) -> Vec<String> {
         report(format!("invented: {} version {}", line.record_id, line.version));
     }
     for source in expected.iter().map(|line| &line.document.0).collect::<BTreeSet<_>>() {
-        let order = |lines: &[Line]| -> Vec<_> { lines.iter().filter(|line| line.document.0 == *source).map(key).collect() };
+        let order = |lines: &[Line]| -> Vec<_> {
+            lines.iter().filter(|line| line.document.0 == *source).map(key).collect()
+        };
         if order(expected) != order(found) {
             report(format!("order of source {source} differs"));
         }

@@ -38,7 +38,17 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
         Bench::Core => cargo(&["bench", "--package", "barid-core"]),
         Bench::Store { entries } => {
             let entries = entries.to_string();
-            cargo(&["run", "--release", "--package", "barid-log", "--example", "store_bench", "--", "--entries", &entries])
+            cargo(&[
+                "run",
+                "--release",
+                "--package",
+                "barid-log",
+                "--example",
+                "store_bench",
+                "--",
+                "--entries",
+                &entries,
+            ])
         }
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let (input, _) = corpus(options.files)?;
     let root = bench_dir("idle")?;
     let _ = fs::remove_dir_all(&root);
-    let stand = Stand::new(&binary, &root, &input, "\n[web]\nlisten = \"\"\n").map_err(io("preparing a run"))?;
+    let stand =
+        Stand::new(&binary, &root, &input, "\n[web]\nlisten = \"\"\n").map_err(io("preparing a run"))?;
     stand.once(None).map_err(io("reading the files once"))?;
     let mut child = stand.start(false, None).map_err(io("starting barid"))?;
     // Start-up: the known files are checked once; what comes after is idling.

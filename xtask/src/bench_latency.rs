@@ -31,7 +31,8 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let binary = barid("release", &[])?;
     for (how, renamed) in [("renamed into place", true), ("written in place", false)] {
         let latencies = measure(options, &binary, renamed)?;
-        let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
+        let at =
+            |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1000.0;
         println!(
             "latency, {how}: {} files at {}/s: p50 {:.1} ms  p99 {:.1} ms  max {:.1} ms (goal: p99 <= 150 ms)",
             latencies.len(),
@@ -49,7 +50,8 @@ fn measure(options: &Options, binary: &Path, renamed: bool) -> Result<Vec<Durati
     let _ = fs::remove_dir_all(&root);
     let input = root.join("input");
     fs::create_dir_all(&input).map_err(io("making the input folder"))?;
-    let stand = Stand::new(binary, &root.join("run"), &input, "\n[web]\nlisten = \"\"\n").map_err(io("preparing a run"))?;
+    let stand = Stand::new(binary, &root.join("run"), &input, "\n[web]\nlisten = \"\"\n")
+        .map_err(io("preparing a run"))?;
     let mut child = stand.start(false, None).map_err(io("starting barid"))?;
     let corpus = Corpus { seed: 7, articles: options.files, copies_percent: 0, article_bytes: 6000 };
     let prose = Prose::read(&seeds_dir()).map_err(io("reading the sample articles"))?;
@@ -76,7 +78,8 @@ fn measure(options: &Options, binary: &Path, renamed: bool) -> Result<Vec<Durati
     let seen = follower.join().map_err(|_| TaskError::Said("the follower ended badly".to_owned()))??;
     let _ = child.kill();
     let _ = child.wait();
-    let latency = |(name, when): (&String, &Instant)| seen.get(name).map(|at| at.saturating_duration_since(*when));
+    let latency =
+        |(name, when): (&String, &Instant)| seen.get(name).map(|at| at.saturating_duration_since(*when));
     let mut latencies: Vec<Duration> = dropped.iter().filter_map(latency).collect();
     if latencies.len() != options.files {
         return Err(TaskError::Said(format!("{} of {} files came out", latencies.len(), options.files)));
@@ -92,12 +95,15 @@ fn follow(data_dir: &Path, wanted: usize) -> Result<HashMap<String, Instant>, Ta
     let (mut seen, mut next) = (HashMap::new(), 0);
     let mut last_news = Instant::now();
     while seen.len() < wanted && last_news.elapsed() < Duration::from_secs(30) {
-        let messages = reader.read(Topic::Records, 0, next, Limit { messages: 1000, bytes: 8 << 20 }).map_err(log_error)?;
+        let messages = reader
+            .read(Topic::Records, 0, next, Limit { messages: 1000, bytes: 8 << 20 })
+            .map_err(log_error)?;
         let now = Instant::now();
         for message in &messages {
             next = message.offset + 1;
             last_news = now;
-            let record = Record::from_json(&message.value).map_err(|error| TaskError::Said(error.to_string()))?;
+            let record =
+                Record::from_json(&message.value).map_err(|error| TaskError::Said(error.to_string()))?;
             seen.entry(record.source.key).or_insert(now);
         }
         std::thread::sleep(LOOK);

@@ -70,7 +70,8 @@ fn one_run(binary: &Path, input: &Path, articles: usize) -> Result<Usage, TaskEr
     let usage = watch(&mut child)?;
     // The documents' own records plus those of their related articles.
     let records = stand.output().map_err(io("reading the output"))?;
-    let documents = records.iter().map(|line| &line.document).collect::<std::collections::BTreeSet<_>>().len();
+    let documents =
+        records.iter().map(|line| &line.document).collect::<std::collections::BTreeSet<_>>().len();
     if documents != articles {
         return Err(TaskError::Said(format!("{documents} documents came out of {articles}")));
     }
@@ -81,7 +82,15 @@ fn one_run(binary: &Path, input: &Path, articles: usize) -> Result<Usage, TaskEr
 fn rsyslog(input: &Path, bytes: u64) -> Result<Usage, TaskError> {
     if Command::new("rsyslogd").arg("-v").stdout(Stdio::null()).status().is_err() {
         println!("installing Debian's rsyslog (needs root)");
-        let install = || run_command(Command::new("apt-get").args(["-q", "-y", "install", "--no-install-recommends", "rsyslog"]));
+        let install = || {
+            run_command(Command::new("apt-get").args([
+                "-q",
+                "-y",
+                "install",
+                "--no-install-recommends",
+                "rsyslog",
+            ]))
+        };
         if install().is_err() {
             run_command(Command::new("apt-get").args(["-q", "update"]))?;
             install()?;
@@ -125,9 +134,15 @@ fn rsyslog(input: &Path, bytes: u64) -> Result<Usage, TaskError> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    println!("rsyslog wrote {:.0} MiB of {:.0} MiB (last lines without a newline are not read)", mib(size), mib(bytes));
+    println!(
+        "rsyslog wrote {:.0} MiB of {:.0} MiB (last lines without a newline are not read)",
+        mib(size),
+        mib(bytes)
+    );
     if size < bytes / 2 {
-        return Err(TaskError::Said("rsyslog read less than half of the input: no fair comparison".to_owned()));
+        return Err(TaskError::Said(
+            "rsyslog read less than half of the input: no fair comparison".to_owned(),
+        ));
     }
     Ok(usage)
 }

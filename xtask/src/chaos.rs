@@ -40,27 +40,34 @@ const OCCURRENCES: [u32; 3] = [1, 2, 7];
 /// A series that needs more restarts than this makes no progress.
 const MOST_RESTARTS: usize = 400;
 
-/// Small borders, so that a short run crosses each many times.
-const CONFIG: &str = "rotate_bytes = 400000\nrotate_seconds = 1\n\n[log]\nsegment_bytes = 2000000\njournal_bytes = 600000\n\n[stage]\n\
-                      batch_documents = 32\n\n[web]\nlisten = \"\"\n";
+/// The build with failpoints has small segments, files and checkpoints, so that a short run crosses each border many times.
+const CONFIG: &str = "rotate_seconds = 1\n\n[web]\nlisten = \"\"\n";
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     if !options.embedded {
         return Err(TaskError::Said("name the backend: --embedded".to_owned()));
     }
     let binary = tools::barid(&options.profile, &["failpoints"])?;
-    let folder = tempfile::tempdir().map_err(io("making a folder"))?;
-    let input = folder.path().join("input");
-    let corpus = Corpus { seed: options.seed, articles: options.articles, copies_percent: 20, article_bytes: 6000 };
+    // Kept when something is found, so that it can be looked at.
+    let folder = tools::target_dir()?.join("chaos");
+    let _ = std::fs::remove_dir_all(&folder);
+    let folder = std::path::absolute(folder).map_err(io("finding the folder to work in"))?;
+    let input = folder.join("input");
+    let corpus =
+        Corpus { seed: options.seed, articles: options.articles, copies_percent: 20, article_bytes: 6000 };
     let prose = Prose::read(&seeds_dir()).map_err(io("reading the sample articles"))?;
     corpus.write(&prose, &input).map_err(io("writing the corpus"))?;
-    let chaos = Chaos { binary, root: folder.path().to_owned(), input };
+    let chaos = Chaos { binary, root: folder, input };
     let calm = chaos.stand("calm")?;
     calm.once(None).map_err(io("the run without faults"))?;
     let expected = calm.output().map_err(io("reading the output of the run without faults"))?;
     println!("\nchaos: {} articles, {} records without faults", options.articles, expected.len());
     if expected.len() < options.articles {
-        return Err(TaskError::Said(format!("only {} records of {} articles", expected.len(), options.articles)));
+        return Err(TaskError::Said(format!(
+            "only {} records of {} articles",
+            expected.len(),
+            options.articles
+        )));
     }
     chaos.named_points(&expected)?;
     chaos.random_kills(&expected, options.kills, &mut Random::new(options.seed))
@@ -74,7 +81,8 @@ struct Chaos {
 
 /// Every named crash point of every crate.
 fn points() -> Vec<&'static str> {
-    [barid_watcher::FAILPOINTS, barid_log::FAILPOINTS, barid_stage::FAILPOINTS, barid_sink::FAILPOINTS].concat()
+    [barid_watcher::FAILPOINTS, barid_log::FAILPOINTS, barid_stage::FAILPOINTS, barid_sink::FAILPOINTS]
+        .concat()
 }
 
 impl Chaos {
@@ -91,7 +99,8 @@ impl Chaos {
                 let armed = format!("{point}:{nth}");
                 let stand = self.stand("point")?;
                 // Points of the recovery itself need something to recover from.
-                let mut died = stand.once_killed_after(Duration::from_millis(150)).map_err(io(&armed))? == Ended::Killed;
+                let mut died =
+                    stand.once_killed_after(Duration::from_millis(150)).map_err(io(&armed))? == Ended::Killed;
                 for _ in 0..2 {
                     if stand.once(Some(&armed)).map_err(io(&armed))? == Ended::Killed {
                         (died, reached) = (true, true);
@@ -108,7 +117,11 @@ impl Chaos {
             }
         }
         println!("chaos: {kills} kills at {} named points: 0 lost, 0 duplicated, 0 changed", points().len());
-        if never.is_empty() { Ok(()) } else { Err(TaskError::Said(format!("never reached: {}", never.join(", ")))) }
+        if never.is_empty() {
+            Ok(())
+        } else {
+            Err(TaskError::Said(format!("never reached: {}", never.join(", "))))
+        }
     }
 
     /// Kills at random moments until enough kills are counted; each series runs to its end.
@@ -123,7 +136,10 @@ impl Chaos {
             while kills < wanted {
                 restarts += 1;
                 if restarts > MOST_RESTARTS {
-                    return Err(TaskError::Said(format!("no end after {MOST_RESTARTS} restarts in {}", stand.data_dir().display())));
+                    return Err(TaskError::Said(format!(
+                        "no end after {MOST_RESTARTS} restarts in {}",
+                        stand.data_dir().display()
+                    )));
                 }
                 let delay = Duration::from_millis(1 + random.below(longest_ms));
                 if stand.once_killed_after(delay).map_err(io("a random kill"))? == Ended::Done {
@@ -138,7 +154,9 @@ impl Chaos {
             stand.once(None).map_err(io("the run after the kills"))?;
             verdict(&stand, &format!("series {series} of random kills"), expected)?;
         }
-        println!("chaos: {kills} kills at random moments in {series} series: 0 lost, 0 duplicated, 0 changed");
+        println!(
+            "chaos: {kills} kills at random moments in {series} series: 0 lost, 0 duplicated, 0 changed"
+        );
         Ok(())
     }
 }

@@ -16,7 +16,9 @@ pub(crate) fn run() -> Result<(), TaskError> {
     chaos::run(&chaos::Options::short())?;
     cargo(&["doc", "--workspace", "--no-deps", "--quiet"])?;
     let deny = from_cargo("cargo-deny", CARGO_DENY)?;
-    tools::run(std::process::Command::new(deny)
-        .args(["--offline", "check", "bans", "licenses", "sources"])
-        .current_dir(root()?))
+    tools::run(
+        std::process::Command::new(deny)
+            .args(["--offline", "check", "bans", "licenses", "sources"])
+            .current_dir(root()?),
+    )
 }

@@ -53,5 +53,8 @@ fn main() -> ExitCode {
 /// The repository's root.
 fn root() -> Result<std::path::PathBuf, TaskError> {
     let manifest = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().map(std::path::Path::to_path_buf).ok_or(TaskError::Said("xtask has no parent folder".to_owned()))
+    manifest
+        .parent()
+        .map(std::path::Path::to_path_buf)
+        .ok_or(TaskError::Said("xtask has no parent folder".to_owned()))
 }

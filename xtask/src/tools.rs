@@ -1,7 +1,7 @@
 //! Programs the tasks need, fetched once into `target/tools` by the package managers' own names.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::error::{TaskError, io};
@@ -49,7 +49,18 @@ pub(crate) fn from_cargo(package: &str, version: &str) -> Result<PathBuf, TaskEr
         println!("building {package} {version} (once)");
         let root = dir.to_string_lossy().into_owned();
         let build = tools_dir()?.join("build").to_string_lossy().into_owned();
-        cargo(&["install", package, "--version", version, "--locked", "--quiet", "--root", &root, "--target-dir", &build])?;
+        cargo(&[
+            "install",
+            package,
+            "--version",
+            version,
+            "--locked",
+            "--quiet",
+            "--root",
+            &root,
+            "--target-dir",
+            &build,
+        ])?;
         let _ = fs::remove_dir_all(build);
     }
     Ok(program)
@@ -85,21 +96,17 @@ pub(crate) fn promtool() -> Result<PathBuf, TaskError> {
     Ok(from_debian(&["prometheus"])?.join("usr/bin/promtool"))
 }
 
-/// The barid binary, built in that profile with those features.
+/// The barid binary, built in that profile with those features, copied to a place of its own: the next build with other features writes
+/// over cargo's.
 pub(crate) fn barid(profile: &str, features: &[&str]) -> Result<PathBuf, TaskError> {
     let mut arguments = vec!["build", "--package", "barid", "--profile", profile];
-    let features = features.join(",");
-    // Another folder where features differ: the two builds would overwrite each other's binary.
-    let target = if features.is_empty() { target_dir()? } else { target_dir()?.join(&features) };
-    let shown = target.to_string_lossy().into_owned();
-    arguments.extend(["--target-dir", &shown]);
+    let joined = features.join(",");
     if !features.is_empty() {
-        arguments.extend(["--features", &features]);
+        arguments.extend(["--features", &joined]);
     }
     cargo(&arguments)?;
-    Ok(binary(&target, profile))
-}
-
-fn binary(target: &Path, profile: &str) -> PathBuf {
-    target.join(if profile == "dev" { "debug" } else { profile }).join("barid")
+    let built = target_dir()?.join(if profile == "dev" { "debug" } else { profile }).join("barid");
+    let copy = tools_dir()?.join(["barid", profile, &joined].join("-"));
+    fs::copy(&built, &copy).map_err(io(format!("copying {}", built.display())))?;
+    std::path::absolute(&copy).map_err(io("finding the binary"))
 }

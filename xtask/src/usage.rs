@@ -30,7 +30,11 @@ pub(crate) fn watch(child: &mut Child) -> Result<Usage, TaskError> {
         }
         if let Some(status) = child.try_wait().map_err(io("waiting for a child"))? {
             usage.wall = started.elapsed();
-            return if status.success() { Ok(usage) } else { Err(TaskError::Said(format!("the measured process ended with {status}"))) };
+            return if status.success() {
+                Ok(usage)
+            } else {
+                Err(TaskError::Said(format!("the measured process ended with {status}")))
+            };
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -45,7 +49,9 @@ pub(crate) fn sample(pid: u32) -> Option<Usage> {
     let (user, system) = (ticks(11)?, ticks(12)?);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let peak_kb: u64 = value(&status, "VmHWM:")?.trim_end_matches("kB").trim().parse().ok()?;
-    let written = fs::read_to_string(format!("/proc/{pid}/io")).ok().and_then(|io| value(&io, "write_bytes:")?.parse().ok());
+    let written = fs::read_to_string(format!("/proc/{pid}/io"))
+        .ok()
+        .and_then(|io| value(&io, "write_bytes:")?.parse().ok());
     Some(Usage {
         wall: Duration::ZERO,
         cpu: Duration::from_millis((user + system) * 1000 / TICKS),

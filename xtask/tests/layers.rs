@@ -13,7 +13,18 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("barid-stage", &["barid-core", "barid-record", "barid-log"]),
     ("barid-sink", &["barid-record", "barid-log"]),
     ("barid-web", &["barid-record", "barid-log"]),
-    ("barid", &["barid-core", "barid-record", "barid-log", "barid-watcher", "barid-stage", "barid-sink", "barid-web"]),
+    (
+        "barid",
+        &[
+            "barid-core",
+            "barid-record",
+            "barid-log",
+            "barid-watcher",
+            "barid-stage",
+            "barid-sink",
+            "barid-web",
+        ],
+    ),
 ];
 
 /// Our crates named in the `[dependencies]` of each crate below `crates/`.
@@ -21,11 +32,16 @@ fn edges() -> BTreeMap<String, Vec<String>> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut edges = BTreeMap::new();
     for entry in fs::read_dir(crates).expect("crates/") {
-        let manifest = fs::read_to_string(entry.expect("an entry").path().join("Cargo.toml")).expect("a manifest");
+        let manifest =
+            fs::read_to_string(entry.expect("an entry").path().join("Cargo.toml")).expect("a manifest");
         let manifest: toml::Table = manifest.parse().expect("TOML");
         let name = manifest["package"]["name"].as_str().expect("a name").to_owned();
         let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
-        let ours = dependencies.into_iter().flatten().map(|(name, _)| name.clone()).filter(|name| name.starts_with("barid"));
+        let ours = dependencies
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .filter(|name| name.starts_with("barid"));
         edges.insert(name, ours.collect());
     }
     edges
@@ -39,7 +55,9 @@ fn every_crate_names_only_those_below_it() {
             None => faults.push(format!("{name} has no place in the layers: see ARCHITECTURE.md")),
             Some((_, allowed)) => {
                 let wrong = dependencies.iter().filter(|dependency| !allowed.contains(&dependency.as_str()));
-                faults.extend(wrong.map(|wrong| format!("{name} must not depend on {wrong}: see ARCHITECTURE.md")));
+                faults.extend(
+                    wrong.map(|wrong| format!("{name} must not depend on {wrong}: see ARCHITECTURE.md")),
+                );
             }
         }
     }

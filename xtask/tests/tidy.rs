@@ -7,7 +7,8 @@ const LONGEST_FILE: usize = 600;
 
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (mut folders, mut sources) = (vec![root.join("crates"), root.join("tests"), root.join("xtask")], Vec::new());
+    let (mut folders, mut sources) =
+        (vec![root.join("crates"), root.join("tests"), root.join("xtask")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -35,8 +36,14 @@ fn every_file_opens_with_what_it_is_for() {
 
 #[test]
 fn no_file_is_longer_than_a_reader_can_hold() {
-    let long = sources().into_iter().map(|(path, text)| (path, text.lines().count())).filter(|(_, lines)| *lines > LONGEST_FILE);
-    no_fault(long.map(|(path, lines)| format!("{}: {lines} lines, at most {LONGEST_FILE}", path.display())).collect());
+    let long = sources()
+        .into_iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST_FILE);
+    no_fault(
+        long.map(|(path, lines)| format!("{}: {lines} lines, at most {LONGEST_FILE}", path.display()))
+            .collect(),
+    );
 }
 
 #[test]
@@ -46,7 +53,9 @@ fn no_test_is_switched_off_and_none_asserts_nothing() {
         for (index, line) in text.lines().enumerate() {
             let line = line.trim_start();
             // Written in two halves, so that this file does not find itself.
-            if line.starts_with(concat!("#[ign", "ore")) || line.starts_with(concat!("match", "es!(")) && line.ends_with(';') {
+            if line.starts_with(concat!("#[ign", "ore"))
+                || line.starts_with(concat!("match", "es!(")) && line.ends_with(';')
+            {
                 faults.push(format!("{}:{}: {line}", path.display(), index + 1));
             }
         }

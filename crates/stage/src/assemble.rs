@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use barid_core::{Article, Parsed, SectionKind};
+use barid_core::{Article, Link, Parsed, SectionKind};
 use barid_record::{
-    Dedup, Hashes, Kind, Provenance, Quality, RawDocument, Record, RecordId, Related, RelatedKind, Removed, SCHEMA_VERSION, Section,
-    Source, Verdict, related_key, rfc3339,
+    Dedup, Hashes, Kind, Provenance, Quality, RawDocument, Record, RecordId, Related, RelatedKind, Removed,
+    SCHEMA_VERSION, Section, Source, Verdict, related_key, rfc3339,
 };
 
 /// A record before its verdict.
@@ -24,25 +24,40 @@ pub(crate) struct Draft {
 }
 
 /// The drafts of one document: the main article first, then the related ones in document order.
-pub(crate) fn drafts(raw: &RawDocument, mut parsed: Parsed) -> Vec<Draft> {
-    apply_hints(raw, &mut parsed.article);
+pub(crate) fn drafts(raw: &RawDocument, parsed: Parsed) -> Vec<Draft> {
     let main_id = RecordId::main(&raw.source_id, &raw.key);
-    let related_ids = related_ids(main_id, &parsed.related);
+    let ids = related_ids(main_id, &parsed.related);
     let shared = Shared::new(raw, &parsed);
-    let mut main = shared.draft(&parsed.article, main_id, 0);
-    main.record.related = related(raw, &parsed, &related_ids);
-    main.record.removed = removed(&parsed);
+    let Parsed { mut article, related: related_articles, links: links_here, sections, .. } = parsed;
+    apply_hints(raw, &mut article);
+    let embedded = related_articles.iter().zip(&ids).enumerate();
+    let embedded = embedded
+        .map(|(index, (article, id))| embedded_article(raw, &sections, article, *id, index as u32 + 1));
+    let related: Vec<Related> = embedded.chain(links(&links_here, 0)).collect();
+    let mut main = shared.draft(article, main_id, all_sections(&sections));
+    main.record.related = related;
+    main.record.removed = removed(&sections);
     let mut drafts = vec![main];
-    for (index, (article, id)) in parsed.related.iter().zip(&related_ids).enumerate() {
+    for (index, (article, id)) in related_articles.into_iter().zip(ids).enumerate() {
         let owner = index as u32 + 1;
-        let mut draft = shared.draft(article, *id, owner);
+        let mut draft = shared.draft(article, id, own_sections(&sections, owner));
         draft.record.kind = Kind::RelatedArticle;
         draft.record.parent_record_id = Some(main_id);
         draft.record.position = Some(owner);
-        draft.record.related = links(&parsed, owner).collect();
+        draft.record.related = links(&links_here, owner).collect();
         drafts.push(draft);
     }
     drafts
+}
+
+/// The main record carries the whole map.
+fn all_sections(sections: &[barid_core::Section]) -> Vec<Section> {
+    sections.iter().map(Section::from).collect()
+}
+
+/// A related record carries its own part.
+fn own_sections(sections: &[barid_core::Section], owner: u32) -> Vec<Section> {
+    sections.iter().filter(|section| section.owner == owner).map(Section::from).collect()
 }
 
 /// What the collector knows fills what the text does not say. It never overrides the text.
@@ -74,23 +89,22 @@ fn related_ids(main_id: RecordId, related: &[Article]) -> Vec<RecordId> {
 /// What all records of one document share.
 struct Shared<'a> {
     raw: &'a RawDocument,
-    parsed: &'a Parsed,
     source: Source,
     provenance: Provenance,
     observed_at: String,
-    coverage: f32,
-    warnings: Vec<Cow<'static, str>>,
+    quality: Quality,
 }
 
 impl<'a> Shared<'a> {
-    fn new(raw: &'a RawDocument, parsed: &'a Parsed) -> Self {
-        let covered: usize = parsed.sections.iter().map(|section| section.byte_end - section.byte_start).sum();
-        let mut warnings: Vec<Cow<'static, str>> = parsed.notes.iter().map(|note| Cow::Borrowed(note.code)).collect();
+    fn new(raw: &'a RawDocument, parsed: &Parsed) -> Self {
+        let covered: usize =
+            parsed.sections.iter().map(|section| section.byte_end - section.byte_start).sum();
+        let mut warnings: Vec<Cow<'static, str>> =
+            parsed.notes.iter().map(|note| Cow::Borrowed(note.code)).collect();
         warnings.sort_unstable();
         warnings.dedup();
         Self {
             raw,
-            parsed,
             source: Source {
                 source_id: raw.source_id.clone(),
                 key: raw.key.clone(),
@@ -111,13 +125,16 @@ impl<'a> Shared<'a> {
                 offset: None,
             },
             observed_at: rfc3339(raw.observed_at_ms),
-            coverage: if raw.body.is_empty() { 1.0 } else { covered as f32 / raw.body.len() as f32 },
-            warnings,
+            quality: Quality {
+                coverage: if raw.body.is_empty() { 1.0 } else { covered as f32 / raw.body.len() as f32 },
+                confidence: parsed.confidence,
+                warnings,
+            },
         }
     }
 
-    fn draft(&self, article: &Article, record_id: RecordId, owner: u32) -> Draft {
-        let fingerprint = &article.fingerprint;
+    fn draft(&self, article: Article, record_id: RecordId, sections: Vec<Section>) -> Draft {
+        let fingerprint = article.fingerprint;
         let record = Record {
             schema_version: Cow::Borrowed(SCHEMA_VERSION),
             record_id,
@@ -125,26 +142,26 @@ impl<'a> Shared<'a> {
             kind: Kind::Article,
             parent_record_id: None,
             position: None,
-            headline: article.headline.clone(),
+            headline: article.headline,
             headline_inferred: article.headline_inferred,
-            summary: article.standfirst.clone(),
-            body_text: article.body.clone(),
+            summary: article.standfirst,
+            body_text: article.body,
             char_count: article.char_count,
             word_count: article.word_count,
             language: Cow::Borrowed(article.language.tag),
             language_confidence: article.language.confidence,
-            published_at: article.published.clone().map(Into::into),
-            modified_at: article.modified.clone().map(Into::into),
+            published_at: article.published.map(Into::into),
+            modified_at: article.modified.map(Into::into),
             observed_at: self.observed_at.clone(),
             first_seen_at: self.observed_at.clone(),
             processed_at: String::new(),
-            attribution: article.attribution.iter().cloned().map(Into::into).collect(),
-            keywords: article.keywords.clone(),
-            keywords_raw: article.keywords_raw.clone(),
+            attribution: article.attribution.into_iter().map(Into::into).collect(),
+            keywords: article.keywords,
+            keywords_raw: article.keywords_raw,
             related: Vec::new(),
             removed: Vec::new(),
             source: self.source.clone(),
-            hashes: Hashes::new(&self.raw.raw_sha256, fingerprint),
+            hashes: Hashes::new(&self.raw.raw_sha256, &fingerprint),
             dedup: Dedup {
                 verdict: Verdict::Unique,
                 method: Cow::Borrowed("first"),
@@ -153,12 +170,8 @@ impl<'a> Shared<'a> {
                 cluster_id: String::new(),
             },
             provenance: self.provenance.clone(),
-            quality: Quality {
-                coverage: self.coverage,
-                confidence: self.parsed.confidence,
-                warnings: self.warnings.clone(),
-            },
-            sections: self.sections(owner),
+            quality: self.quality.clone(),
+            sections,
         };
         Draft {
             record,
@@ -167,35 +180,32 @@ impl<'a> Shared<'a> {
             body_is_evidence: fingerprint.body_is_evidence,
         }
     }
+}
 
-    /// The main record carries the whole map; a related one its own part.
-    fn sections(&self, owner: u32) -> Vec<Section> {
-        let mine = |section: &&barid_core::Section| owner == 0 || section.owner == owner;
-        self.parsed.sections.iter().filter(mine).map(Section::from).collect()
+/// The n-th related article as its parent's page shows it.
+fn embedded_article(
+    raw: &RawDocument,
+    sections: &[barid_core::Section],
+    article: &Article,
+    record_id: RecordId,
+    owner: u32,
+) -> Related {
+    let bytes = extent(sections, owner);
+    let hashes = Hashes::new(&raw.raw_sha256, &article.fingerprint);
+    Related {
+        kind: RelatedKind::EmbeddedArticle,
+        title: article.headline.clone(),
+        url: None,
+        record_id: Some(record_id),
+        content_sha256: Some(hashes.content_sha256),
+        marker_raw: marker_before(raw, sections, bytes.start),
+        byte_start: bytes.start as u64,
+        byte_end: bytes.end as u64,
     }
 }
 
-/// What the main article's page offered: embedded articles, then bare headlines.
-fn related(raw: &RawDocument, parsed: &Parsed, ids: &[RecordId]) -> Vec<Related> {
-    let embedded = parsed.related.iter().zip(ids).enumerate().map(|(index, (article, id))| {
-        let bytes = extent(parsed, index as u32 + 1);
-        let hashes = Hashes::new(&raw.raw_sha256, &article.fingerprint);
-        Related {
-            kind: RelatedKind::EmbeddedArticle,
-            title: article.headline.clone(),
-            url: None,
-            record_id: Some(*id),
-            content_sha256: Some(hashes.content_sha256),
-            marker_raw: marker_before(raw, parsed, bytes.start),
-            byte_start: bytes.start as u64,
-            byte_end: bytes.end as u64,
-        }
-    });
-    embedded.chain(links(parsed, 0)).collect()
-}
-
-fn links(parsed: &Parsed, owner: u32) -> impl Iterator<Item = Related> + '_ {
-    parsed.links.iter().filter(move |link| link.owner == owner).map(|link| Related {
+fn links(links: &[Link], owner: u32) -> impl Iterator<Item = Related> + '_ {
+    links.iter().filter(move |link| link.owner == owner).map(|link| Related {
         kind: RelatedKind::LinkItem,
         title: Some(link.title.clone()),
         url: link.url.clone(),
@@ -208,8 +218,9 @@ fn links(parsed: &Parsed, owner: u32) -> impl Iterator<Item = Related> + '_ {
 }
 
 /// From the first to the last byte of what belongs to the n-th related article.
-fn extent(parsed: &Parsed, owner: u32) -> Range<usize> {
-    let mut mine = parsed.sections.iter().filter(|section| section.owner == owner && section.kind != SectionKind::Blank);
+fn extent(sections: &[barid_core::Section], owner: u32) -> Range<usize> {
+    let mut mine =
+        sections.iter().filter(|section| section.owner == owner && section.kind != SectionKind::Blank);
     let first = mine.next();
     let last = mine.next_back().or(first);
     match (first, last) {
@@ -219,17 +230,17 @@ fn extent(parsed: &Parsed, owner: u32) -> Range<usize> {
 }
 
 /// The marker line that opened the article starting there, where the bytes are UTF-8.
-fn marker_before(raw: &RawDocument, parsed: &Parsed, byte_start: usize) -> Option<String> {
+fn marker_before(raw: &RawDocument, sections: &[barid_core::Section], byte_start: usize) -> Option<String> {
     let is_marker = |section: &&barid_core::Section| {
         section.kind == SectionKind::ReadAlsoMarker && section.byte_end <= byte_start
     };
-    let marker = parsed.sections.iter().rev().find(is_marker)?;
+    let marker = sections.iter().rev().find(is_marker)?;
     let text = str::from_utf8(raw.body.get(marker.byte_start..marker.byte_end)?).ok()?;
     Some(text.trim().to_owned())
 }
 
 /// Lines that are neither body nor a field of their own.
-fn removed(parsed: &Parsed) -> Vec<Removed> {
+fn removed(sections: &[barid_core::Section]) -> Vec<Removed> {
     let is_removed = |kind: SectionKind| match kind {
         SectionKind::HeadlineRepeat
         | SectionKind::Caption
@@ -254,7 +265,7 @@ fn removed(parsed: &Parsed) -> Vec<Removed> {
         | SectionKind::RelatedItem
         | SectionKind::Blank => false,
     };
-    let lines = parsed.sections.iter().filter(|section| is_removed(section.kind));
+    let lines = sections.iter().filter(|section| is_removed(section.kind));
     lines
         .map(|section| Removed {
             kind: Cow::Borrowed(section.kind.name()),

@@ -160,8 +160,11 @@ impl Owner {
     /// Reads its stored form.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StageError> {
         let mut reader = Reader::new(bytes);
-        let owner = reader.record_id().zip(reader.place()).map(|(record_id, place)| Self { record_id, place });
-        owner.filter(|_| reader.is_done()).ok_or(StageError::UnknownState { table: BODIES.0, bytes: bytes.len() })
+        let owner =
+            reader.record_id().zip(reader.place()).map(|(record_id, place)| Self { record_id, place });
+        owner
+            .filter(|_| reader.is_done())
+            .ok_or(StageError::UnknownState { table: BODIES.0, bytes: bytes.len() })
     }
 }
 
@@ -192,7 +195,9 @@ impl Entry {
             })
         };
         let entry = read();
-        entry.filter(|_| reader.is_done()).ok_or(StageError::UnknownState { table: SOURCES.0, bytes: bytes.len() })
+        entry
+            .filter(|_| reader.is_done())
+            .ok_or(StageError::UnknownState { table: SOURCES.0, bytes: bytes.len() })
     }
 }
 
@@ -256,7 +261,10 @@ mod tests {
         let first = decide(&candidate("a", 1, 0), None, None);
         assert_eq!((first.verdict, first.version), (Verdict::Unique, 1));
         let copy = decide(&candidate("b", 1, 1), None, first.owner);
-        assert_eq!((copy.verdict, copy.canonical, copy.owner), (Verdict::ExactCopy, RecordId::main("s", "a"), None));
+        assert_eq!(
+            (copy.verdict, copy.canonical, copy.owner),
+            (Verdict::ExactCopy, RecordId::main("s", "a"), None)
+        );
     }
 
     #[test]
@@ -265,7 +273,10 @@ mod tests {
         let second = decide(&candidate("a", 2, 1), first.entry, None);
         assert_eq!((second.verdict, second.version, second.first_seen_ms), (Verdict::Revision, 2, 0));
         let third = decide(&candidate("a", 1, 2), second.entry, first.owner);
-        assert_eq!((third.verdict, third.version, third.canonical), (Verdict::Revision, 3, RecordId::main("s", "a")));
+        assert_eq!(
+            (third.verdict, third.version, third.canonical),
+            (Verdict::Revision, 3, RecordId::main("s", "a"))
+        );
     }
 
     #[test]
@@ -274,7 +285,10 @@ mod tests {
         let repeat = decide(&candidate("a", 1, 9), first.entry, first.owner);
         assert_eq!((repeat.verdict, repeat.entry, repeat.owner), (Verdict::Repeat, None, None));
         let replay = decide(&candidate("a", 1, 0), first.entry, first.owner);
-        assert_eq!((replay.verdict, replay.version, replay.canonical), (first.verdict, first.version, first.canonical));
+        assert_eq!(
+            (replay.verdict, replay.version, replay.canonical),
+            (first.verdict, first.version, first.canonical)
+        );
     }
 
     #[test]

@@ -39,10 +39,16 @@ impl Metrics {
             Ok(histogram)
         };
         let verdicts = IntCounterVec::new(
-            Opts::new("barid_stage_verdicts_total", "Articles by verdict; `article` and the rejected partition the documents."),
+            Opts::new(
+                "barid_stage_verdicts_total",
+                "Articles by verdict; `article` and the rejected partition the documents.",
+            ),
             &["kind", "verdict"],
         )?;
-        let rejected = IntCounterVec::new(Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."), &["reason"])?;
+        let rejected = IntCounterVec::new(
+            Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."),
+            &["reason"],
+        )?;
         registry.register(Box::new(verdicts.clone()))?;
         registry.register(Box::new(rejected.clone()))?;
         for verdict in Verdict::ALL {
@@ -56,7 +62,10 @@ impl Metrics {
         Ok(Self {
             documents: counter("barid_stage_documents_total", "Documents taken from the log.")?,
             document_bytes: counter("barid_stage_document_bytes_total", "Their bytes.")?,
-            replaced_bytes: counter("barid_stage_replaced_bytes_total", "Input bytes that were no text, each shown as U+FFFD.")?,
+            replaced_bytes: counter(
+                "barid_stage_replaced_bytes_total",
+                "Input bytes that were no text, each shown as U+FFFD.",
+            )?,
             verdicts,
             rejected,
             batch_seconds: histogram(

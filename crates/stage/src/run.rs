@@ -98,8 +98,14 @@ pub fn run(
                 }
                 continue;
             };
-            let unit = Batch { worker: worker.as_mut(), metrics, clock, summary: &mut summary, written: HashMap::new() }
-                .decide_all(answers)?;
+            let unit = Batch {
+                worker: worker.as_mut(),
+                metrics,
+                clock,
+                summary: &mut summary,
+                written: HashMap::new(),
+            }
+            .decide_all(answers)?;
             failpoint("stage.decide.after");
             last_ticket = Some(worker.submit(unit)?);
             failpoint("stage.submit.after");
@@ -130,7 +136,11 @@ impl Batch<'_> {
             for (message, prepared) in answer.recv().map_err(|_| StageError::ParserGone)? {
                 self.document(&message, prepared, &mut unit)?;
                 let next = message.next();
-                match unit.consumed.iter_mut().find(|seen| (seen.topic, seen.partition) == (next.topic, next.partition)) {
+                match unit
+                    .consumed
+                    .iter_mut()
+                    .find(|seen| (seen.topic, seen.partition) == (next.topic, next.partition))
+                {
                     Some(seen) => *seen = next,
                     None => unit.consumed.push(next),
                 }
@@ -149,7 +159,9 @@ impl Batch<'_> {
                 self.metrics.replaced_bytes.inc_by(u64::from(replaced));
                 self.summary.bytes += bytes;
                 let now_ms = (self.clock)();
-                self.metrics.latency_seconds.observe(now_ms.saturating_sub(observed_ms).max(0) as f64 / 1000.0);
+                self.metrics
+                    .latency_seconds
+                    .observe(now_ms.saturating_sub(observed_ms).max(0) as f64 / 1000.0);
                 let _span = document_span(&drafts).entered();
                 for (index, draft) in drafts.into_iter().enumerate() {
                     let place = Place::new(message, index as u32);
@@ -192,7 +204,9 @@ impl Batch<'_> {
         let record_id = draft.record.record_id;
         let entry = self.get(SOURCES, record_id.0)?.map(|bytes| Entry::from_bytes(&bytes)).transpose()?;
         let owner = match draft.body_is_evidence {
-            true => self.get(BODIES, draft.body_sha256)?.map(|bytes| Owner::from_bytes(&bytes)).transpose()?,
+            true => {
+                self.get(BODIES, draft.body_sha256)?.map(|bytes| Owner::from_bytes(&bytes)).transpose()?
+            }
             false => None,
         };
         let candidate = Candidate {
@@ -269,10 +283,9 @@ fn outgoing(draft: Draft, decision: &Decision, place: Place, now_ms: i64) -> Res
     record.provenance.topic = Some(Cow::Borrowed(place.topic.name()));
     record.provenance.partition = Some(place.partition);
     record.provenance.offset = Some(place.offset);
-    let value = record.to_json().map_err(|source| StageError::Serialise {
-        document: record.source.uri.clone(),
-        source,
-    })?;
+    let value = record
+        .to_json()
+        .map_err(|source| StageError::Serialise { document: record.source.uri.clone(), source })?;
     Ok(Outgoing {
         topic: Topic::Records,
         timestamp_ms: now_ms,
