@@ -6,6 +6,7 @@
 #![allow(
     missing_docs,
     clippy::unwrap_used,
+    clippy::disallowed_methods,
     reason = "a benchmark; criterion's macros write undocumented functions"
 )]
 

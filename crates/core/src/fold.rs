@@ -90,9 +90,8 @@ fn fold_char(c: char, words_only: bool, emit: &mut impl FnMut(char)) {
     }
     for compatible in compatible {
         for lower in fold_case(fold_letter(compatible)) {
-            if lower.is_alphanumeric() || is_combining_mark(lower) {
-                emit(lower);
-            } else if !words_only && !lower.is_whitespace() && !lower.is_control() {
+            let is_word = lower.is_alphanumeric() || is_combining_mark(lower);
+            if is_word || (!words_only && !lower.is_whitespace() && !lower.is_control()) {
                 emit(lower);
             }
         }
@@ -155,13 +154,13 @@ pub(crate) fn words(text: &str, out: &mut Vec<u8>) {
             }
             COMPOSE => {
                 out.truncate(start);
-                return words_slowly(&text.nfc().collect::<String>(), out);
+                return words_slowly(text, out);
             }
             EXPAND => {
                 let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
                 if code > 0xFFFF && is_nfc_quick(std::iter::once(c)) != IsNormalized::Yes {
                     out.truncate(start);
-                    return words_slowly(&text.nfc().collect::<String>(), out);
+                    return words_slowly(text, out);
                 }
                 push_folded(c, &mut pending, &mut word_open, out);
             }
@@ -182,11 +181,11 @@ fn open_word(pending: &mut bool, word_open: &mut bool, out: &mut Vec<u8>) {
     *word_open = true;
 }
 
-/// The same for text that is in NFC already but holds combining characters: no table, one rule a character.
+/// The same for text with combining characters: dropped marks first, then NFC, then one rule a character.
 fn words_slowly(text: &str, out: &mut Vec<u8>) {
     let mut pending = !out.is_empty();
     let mut word_open = false;
-    for c in text.chars().filter(|&c| !is_dropped(c)) {
+    for c in text.chars().filter(|&c| !is_dropped(c)).nfc() {
         push_folded(c, &mut pending, &mut word_open, out);
     }
 }
@@ -353,7 +352,7 @@ mod tests {
         #[test]
         fn fast_and_slow_paths_agree(text in "\\PC{0,60}|[ا-ي\u{64B}-\u{652} .،\"a-zé\u{301}0-9]{0,60}") {
             let mut slow = Vec::new();
-            words_slowly(&text.nfc().collect::<String>(), &mut slow);
+            words_slowly(&text, &mut slow);
             prop_assert_eq!(words_of(&text), String::from_utf8(slow).unwrap());
         }
 

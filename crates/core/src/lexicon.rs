@@ -194,7 +194,7 @@ impl Lexicon {
             names.extend(file.places.iter().map(|name| (fold::words_of(name), Class::Place)));
         }
         for group in patterns.values_mut() {
-            group.sort_by(|a, b| b.text.len().cmp(&a.text.len()));
+            group.sort_by_key(|pattern| std::cmp::Reverse(pattern.text.len()));
         }
         Self { patterns, names }
     }
@@ -257,19 +257,10 @@ impl Pattern {
         let (has_separator, rest) = self.skip_separators(after);
         let rest_start = head.origin(head.text().len() - rest.len());
         let rest_text = line.get(rest_start..)?;
-        let is_empty = match self.entry.class {
-            // A counter ("Comments 12") is no value.
-            Class::Comments | Class::Share => !rest_text.contains(char::is_alphabetic),
-            Class::ReadAlso
-            | Class::Similar
-            | Class::Source
-            | Class::Keywords
-            | Class::Byline
-            | Class::Caption => !rest_text.contains(char::is_alphanumeric),
-            Class::Promo | Class::Chrome | Class::Agency | Class::Place => {
-                !rest_text.contains(char::is_alphanumeric)
-            }
-        };
+        // A counter ("Comments 12") is no value.
+        let is_counted = matches!(self.entry.class, Class::Comments | Class::Share);
+        let is_value = |c: char| c.is_alphabetic() || (c.is_numeric() && !is_counted);
+        let is_empty = !rest_text.contains(is_value);
         let counts = match self.entry.strength {
             Strength::Alone => is_empty || has_separator,
             Strength::NeedsSep => has_separator,
@@ -279,7 +270,7 @@ impl Pattern {
         let rest = if is_empty { line.len()..line.len() } else { rest_start..line.trim_end().len() };
         let label = 0..line.get(..rest.start)?.trim_end().len();
         let Entry { id, class, strength, position, .. } = self.entry;
-        counts.then(|| Hit {
+        counts.then_some(Hit {
             id: id.as_str(),
             class: *class,
             strength: *strength,

@@ -129,10 +129,9 @@ impl Notes<'_> {
 
     /// What is remarkable inside a paragraph, the `paragraph`-th (from 1) of its article.
     fn of_text(&mut self, row: &Row<'_>, paragraph: usize) {
-        if paragraph == 1 {
-            if let Some(credit) = fields::dateline_credit(row) {
-                self.push("dateline_credit", row, &credit.whole);
-            }
+        let credit = (paragraph == 1).then(|| fields::dateline_credit(row)).flatten();
+        if let Some(credit) = credit {
+            self.push("dateline_credit", row, &credit.whole);
         }
         if paragraph <= DATED_PARAGRAPHS {
             self.all("relative_day", row, time::relative_days(row.text));

@@ -83,8 +83,7 @@ fn weighted_chars(line: &str) -> usize {
     if line.len() > SURELY_LONG_BYTES {
         return line.len() / 4;
     }
-    let wide = |&b: &u8| b >= 0xE3 && b < 0xF0;
-    let wide = line.as_bytes().iter().filter(|b| wide(b)).count();
+    let wide = line.as_bytes().iter().filter(|&lead| (0xE3..0xF0).contains(lead)).count();
     let starts = line.as_bytes().iter().filter(|&&b| b & 0xC0 != 0x80).count();
     starts + wide
 }

@@ -206,6 +206,7 @@ impl<'t> Splitter<'_, 't> {
         let after_text = (after_body && after_paragraph) || after_list;
         row.shape.chars <= LONGEST
             && row.shape.bullet_bytes == 0
+            && row.hit.is_none()
             && is_title
             && after_text
             && self.resumes(at + 1)

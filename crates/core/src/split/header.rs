@@ -81,7 +81,9 @@ impl Splitter<'_, '_> {
     /// The same paragraph comes again below, perhaps with one more letter in front ("and").
     fn is_standfirst(&self, at: usize) -> bool {
         let Some(row) = self.rows.get(at) else { return false };
-        let below = self.rows.iter().skip(at + 1).take(STANDFIRST_REACH);
+        // A panel may carry the same story: only the article's own text counts.
+        let ends = |row: &&Row<'_>| matches!(row.cue(false), Some(Cue::Marker | Cue::Source | Cue::Keywords));
+        let below = self.rows.iter().skip(at + 1).take(STANDFIRST_REACH).take_while(|row| !ends(row));
         let mut repeats = below.filter_map(|later| later.text.strip_suffix(row.text));
         row.shape.is_paragraph() && repeats.any(|before| matches!(before, "" | "و" | "ف"))
     }
