@@ -11,7 +11,6 @@
 
 mod date;
 mod decode;
-mod repair;
 mod fields;
 mod fold;
 mod hash;
@@ -20,6 +19,7 @@ mod lexicon;
 mod model;
 mod notes;
 mod parse;
+mod repair;
 mod rows;
 mod shape;
 mod split;
