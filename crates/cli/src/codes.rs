@@ -222,7 +222,39 @@ pub(crate) fn find(name: &str) -> Option<&'static Code> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
+
+    /// Every `"E0123"` in the Rust files below `folder`, this file left out.
+    fn codes_below(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes_below(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs")
+                && !path.ends_with("cli/src/codes.rs")
+            {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let quoted = text.split('"').filter(|word| word.len() == 5 && word.starts_with("E0"));
+                found.extend(quoted.filter(|word| word[1..].parse::<u16>().is_ok()).map(str::to_owned));
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_of_every_crate_is_explained_and_every_explained_code_exists() {
+        let mut used = BTreeSet::new();
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap() {
+            let sources = entry.unwrap().path().join("src");
+            if sources.is_dir() {
+                codes_below(&sources, &mut used);
+            }
+        }
+        let explained: BTreeSet<_> = CODES.iter().map(|code| code.code.to_owned()).collect();
+        assert_eq!(used, explained);
+    }
 
     #[test]
     fn codes_are_sorted_and_given_once() {

@@ -127,7 +127,7 @@ const BUILD: BuildInfo<'static> = BuildInfo {
         Some(commit) => commit,
         None => "unknown",
     },
-    rustc: env!("CARGO_PKG_RUST_VERSION"),
+    rustc: env!("BARID_RUSTC"),
 };
 
 /// Milliseconds since the Unix epoch.

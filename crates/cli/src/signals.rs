@@ -137,9 +137,17 @@ mod tests {
         }
     }
 
+    impl Drop for Watched {
+        /// A failed test leaves no process behind. One that has ended already cannot be killed.
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
     #[test]
     fn a_second_interrupt_forces_the_end() {
-        let mut watched = Watched::start(3_600_000);
+        let mut watched = Watched::start(60_000);
         watched.send(Os::HUP);
         watched.send(Os::TERM);
         watched.wait_for("stopping");

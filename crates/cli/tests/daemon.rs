@@ -29,17 +29,25 @@ impl Daemon {
     fn start(folder: &Path) -> Self {
         let mut command = barid(folder, &["run", "--log-format", "json"]);
         command.env("BARID_WEB_LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
-        let mut daemon = Self { child: command.spawn().unwrap(), log: None, address: String::new() };
-        let mut log = BufReader::new(daemon.child.stderr.take().unwrap());
-        let mut line = String::new();
-        while daemon.address.is_empty() {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "it ended before it served");
-            let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            event["fields"]["address"].as_str().unwrap_or_default().clone_into(&mut daemon.address);
-        }
-        daemon.log = Some(log);
+        let mut child = command.spawn().unwrap();
+        let log = child.stderr.take().map(BufReader::new);
+        let mut daemon = Self { child, log, address: String::new() };
+        let serving = daemon.wait_for("serving");
+        daemon.address = serving["fields"]["address"].as_str().unwrap().to_owned();
         daemon
+    }
+
+    /// Reads log lines up to the one that says `words`.
+    fn wait_for(&mut self, words: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            self.log.as_mut().unwrap().read_line(&mut line).unwrap();
+            assert!(!line.is_empty(), "it ended before it said {words}");
+            let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            if event["fields"]["message"].as_str().unwrap().contains(words) {
+                return event;
+            }
+        }
     }
 
     fn get(&self, path: &str) -> (u16, String) {
@@ -104,7 +112,7 @@ fn sum(samples: &BTreeMap<String, f64>, name: &str, label: &str) -> f64 {
 #[test]
 fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
     let folder = documents();
-    let daemon = Daemon::start(folder.path());
+    let mut daemon = Daemon::start(folder.path());
     let metrics = loop {
         let (_, text) = daemon.get("/metrics");
         if samples(&text).get("barid_stage_documents_total") == Some(&3.0) {
@@ -123,6 +131,8 @@ fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
     promtool(&metrics);
 
     daemon.signal(Signal::HUP);
+    daemon.wait_for("restart barid to apply changes");
+    assert_eq!(daemon.get("/readyz").0, 200, "HUP stops nothing");
     daemon.signal(Signal::TERM);
     let (said, code) = daemon.end();
     assert_eq!(code, Some(0), "{said}");
