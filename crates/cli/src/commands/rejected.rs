@@ -127,7 +127,10 @@ fn show(id: u64, rejected: &Rejected, out: &mut impl Write) -> Result<(), CliErr
     let text = String::from_utf8_lossy(&document.body);
     let preview = output::shortened(&text, PREVIEW_LETTERS);
     if !preview.trim().is_empty() {
-        writeln!(out, "\n{}", isolate.text(&preview))?;
+        writeln!(out)?;
+    }
+    for line in preview.trim().lines() {
+        writeln!(out, "  {}", isolate.text(line))?;
     }
     Ok(())
 }

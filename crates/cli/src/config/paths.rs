@@ -32,7 +32,11 @@ pub(super) fn check(config: &Config, settings: &[Setting]) -> Vec<Problem> {
             add(Severity::Error, "E0114", &key, format!("{shown} is not a folder"), hint);
         }
         let root = resolved(&source.path);
-        for (inner_key, inner) in [("data_dir", &config.data_dir), ("sink.jsonl.dir", &config.jsonl.dir)] {
+        // Records inside a data folder that must move will move with it: one message is enough.
+        let written = [("data_dir", &config.data_dir), ("sink.jsonl.dir", &config.jsonl.dir)];
+        let together =
+            config.jsonl.dir.starts_with(&config.data_dir) && resolved(&config.data_dir).starts_with(&root);
+        for &(inner_key, inner) in if together { &written[..1] } else { &written[..] } {
             if resolved(inner).starts_with(&root) {
                 let message =
                     format!("{} lies in {shown}, the folder of source `{}`", inner.display(), source.id);

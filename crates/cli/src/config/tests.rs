@@ -170,8 +170,7 @@ fn barid_never_watches_what_it_writes() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().display();
     let source = format!("[[files]]\nid = \"a\"\npath = \"{root}\"\n");
-    let (code, message, _) =
-        only_problem(&format!("data_dir = \"{root}/x/../data\"\nsink.jsonl.dir = \"elsewhere\"\n{source}"));
+    let (code, message, _) = only_problem(&format!("data_dir = \"{root}/x/../data\"\n{source}"));
     assert_eq!(code, "E0111");
     assert!(message.starts_with("`data_dir`"), "{message}");
     let link = folder.path().with_extension("link");
