@@ -108,20 +108,83 @@ impl Header {
     }
 }
 
-/// Encodes messages of one topic, closing a block each time `block_bytes` uncompressed bytes are reached.
-pub(crate) fn encode(topic: Topic, messages: &[&Outgoing], block_bytes: usize, codec: Codec) -> Vec<Encoded> {
-    let mut blocks = Vec::new();
-    let mut raw = Vec::with_capacity(block_bytes.min(messages.iter().map(|m| size_hint(m)).sum()));
-    let mut first = 0;
-    for (index, message) in messages.iter().enumerate() {
-        write_message(&mut raw, message);
-        if raw.len() >= block_bytes || index + 1 == messages.len() {
-            let newest = messages[first..=index].iter().map(|m| m.timestamp_ms).max().unwrap_or(0);
-            blocks.push(close(topic, std::mem::take(&mut raw), (index + 1 - first) as u32, newest, codec));
-            first = index + 1;
-        }
+/// Encodes and compresses blocks, keeping what the next block can use again.
+pub(crate) struct Encoder {
+    codec: Codec,
+    block_bytes: usize,
+    /// Compressed bytes before they are copied to a block of just their size.
+    scratch: Vec<u8>,
+    zstd: zstd::bulk::Compressor<'static>,
+}
+
+impl Encoder {
+    pub(crate) fn new(codec: Codec, block_bytes: usize) -> Self {
+        Self { codec, block_bytes, scratch: Vec::new(), zstd: zstd::bulk::Compressor::default() }
     }
-    blocks
+
+    /// Encodes messages of one topic, closing a block each time `block_bytes` uncompressed bytes are reached.
+    pub(crate) fn encode(&mut self, topic: Topic, messages: &[&Outgoing]) -> Vec<Encoded> {
+        let mut blocks = Vec::new();
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest.iter().take_while(|message| {
+                let fits = bytes < self.block_bytes;
+                bytes += size_hint(message);
+                fits
+            });
+            let (now, later) = rest.split_at(fitting.count());
+            let mut raw = Vec::with_capacity(now.iter().map(|message| size_hint(message)).sum());
+            now.iter().for_each(|message| write_message(&mut raw, message));
+            let newest = now.iter().map(|message| message.timestamp_ms).max().unwrap_or(0);
+            blocks.push(self.close(topic, raw, now.len() as u32, newest));
+            rest = later;
+        }
+        blocks
+    }
+
+    fn close(&mut self, topic: Topic, raw: Vec<u8>, count: u32, newest_timestamp_ms: i64) -> Encoded {
+        let (codec, payload) = match self.compress(&raw) {
+            Some(len) => (self.codec, &self.scratch[..len]),
+            None => (Codec::None, &raw[..]),
+        };
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
+        bytes.extend_from_slice(&MAGIC.to_le_bytes());
+        bytes.push(VERSION);
+        bytes.push(match codec {
+            Codec::None => 0,
+            Codec::Lz4 => 1,
+            Codec::Zstd => 2,
+        });
+        // The offset is not known yet: see `seal`.
+        bytes.extend_from_slice(&[0; 10]);
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&newest_timestamp_ms.to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(payload).to_le_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(payload);
+        Encoded { topic, bytes, count, newest_timestamp_ms, raw: raw.into() }
+    }
+
+    /// Compresses into `scratch`; the compressed length when that is worth it.
+    fn compress(&mut self, raw: &[u8]) -> Option<usize> {
+        let most = match self.codec {
+            Codec::None => return None,
+            Codec::Lz4 => lz4_flex::block::get_maximum_output_size(raw.len()),
+            Codec::Zstd => zstd::zstd_safe::compress_bound(raw.len()),
+        };
+        if self.scratch.len() < most {
+            self.scratch.resize(most, 0);
+        }
+        let len = match self.codec {
+            Codec::None => None,
+            Codec::Lz4 => lz4_flex::block::compress_into(raw, &mut self.scratch).ok(),
+            Codec::Zstd => self.zstd.compress_to_buffer(raw, &mut self.scratch[..]).ok(),
+        };
+        len.filter(|&len| len < raw.len())
+    }
 }
 
 /// About the bytes the message takes in a block.
@@ -169,54 +232,6 @@ fn read_message(reader: &mut Reader, topic: Topic, offset: u64) -> Option<Messag
     Some(Message { topic, partition: 0, offset, timestamp_ms, key, headers, value: reader.bytes()? })
 }
 
-fn close(topic: Topic, raw: Vec<u8>, count: u32, newest_timestamp_ms: i64, codec: Codec) -> Encoded {
-    let mut bytes = vec![0; HEADER_BYTES];
-    let codec = compress(&raw, codec, &mut bytes);
-    let stored = (bytes.len() - HEADER_BYTES) as u32;
-    let payload_crc = crc32c::crc32c(&bytes[HEADER_BYTES..]);
-    bytes[0..4].copy_from_slice(&MAGIC.to_le_bytes());
-    bytes[4] = VERSION;
-    bytes[5] = match codec {
-        Codec::None => 0,
-        Codec::Lz4 => 1,
-        Codec::Zstd => 2,
-    };
-    bytes[16..20].copy_from_slice(&count.to_le_bytes());
-    bytes[20..24].copy_from_slice(&(raw.len() as u32).to_le_bytes());
-    bytes[24..28].copy_from_slice(&stored.to_le_bytes());
-    bytes[28..36].copy_from_slice(&newest_timestamp_ms.to_le_bytes());
-    bytes[36..40].copy_from_slice(&payload_crc.to_le_bytes());
-    Encoded { topic, bytes, count, newest_timestamp_ms, raw: raw.into() }
-}
-
-/// Appends the payload to `out`; answers the codec used in the end.
-fn compress(raw: &[u8], codec: Codec, out: &mut Vec<u8>) -> Codec {
-    match codec {
-        Codec::None => {}
-        Codec::Lz4 => {
-            let start = out.len();
-            out.resize(start + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
-            if let Ok(len) = lz4_flex::block::compress_into(raw, &mut out[start..])
-                && len < raw.len()
-            {
-                out.truncate(start + len);
-                return codec;
-            }
-            out.truncate(start);
-        }
-        Codec::Zstd => {
-            if let Ok(packed) = zstd::bulk::compress(raw, 1)
-                && packed.len() < raw.len()
-            {
-                out.extend_from_slice(&packed);
-                return codec;
-            }
-        }
-    }
-    out.extend_from_slice(raw);
-    Codec::None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,7 +258,7 @@ mod tests {
     fn messages_come_back_whatever_the_codec() {
         let sent: Vec<_> = (0..20).map(|index| outgoing(index, 900)).collect();
         for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
-            let blocks = encode(Topic::Raw, &sent.iter().collect::<Vec<_>>(), 4_000, codec);
+            let blocks = Encoder::new(codec, 4_000).encode(Topic::Raw, &sent.iter().collect::<Vec<_>>());
             assert!(blocks.len() > 2, "{codec:?} closed {} blocks", blocks.len());
             let mut base = 7;
             for block in blocks {
@@ -265,7 +280,7 @@ mod tests {
     #[test]
     fn every_flipped_byte_and_every_cut_is_noticed() {
         for codec in [Codec::None, Codec::Lz4, Codec::Zstd] {
-            let mut block = encode(Topic::Raw, &[&outgoing(1, 300)], 4_000, codec).remove(0);
+            let mut block = Encoder::new(codec, 4_000).encode(Topic::Raw, &[&outgoing(1, 300)]).remove(0);
             seal(&mut block, 3);
             let read = |bytes: &[u8]| {
                 let header = Header::read(bytes)?;

@@ -1,16 +1,15 @@
 //! A worker's submitted state changes that the state store may not have yet: what makes it read its own writes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Bound;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::api::{Change, Table};
 
-/// Changes by table and key, each with the ticket of the newest unit that made it.
+/// Changes by table and key (hashed: keys come in no order, and looking one up is what happens all the time), each with the ticket of the newest unit that made it.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    tables: HashMap<Table, BTreeMap<Bytes, Pending>>,
+    tables: HashMap<Table, HashMap<Bytes, Pending>>,
     order: VecDeque<(u64, Table, Bytes)>,
 }
 
@@ -53,9 +52,10 @@ impl Overlay {
     /// The changes of the keys with a prefix, in byte order.
     pub(crate) fn with_prefix(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Option<Bytes>)> {
         let Some(keys) = self.tables.get(&table) else { return Vec::new() };
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        let matching = keys.range::<[u8], _>(from).take_while(|(key, _)| key.starts_with(prefix));
-        matching.map(|(key, pending)| (key.clone(), pending.value.clone())).collect()
+        let matching = keys.iter().filter(|(key, _)| key.starts_with(prefix));
+        let mut found: Vec<_> = matching.map(|(key, pending)| (key.clone(), pending.value.clone())).collect();
+        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        found
     }
 }
 

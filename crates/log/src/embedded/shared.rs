@@ -26,7 +26,7 @@ pub(crate) struct Queued {
     pub(crate) blocks: Vec<Encoded>,
     pub(crate) consumed: Vec<Position>,
     pub(crate) state: Vec<Change>,
-    /// About what it takes in memory and on disk.
+    /// What it takes in memory, about.
     pub(crate) bytes: usize,
 }
 

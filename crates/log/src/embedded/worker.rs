@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use barid_record::Topic;
 use bytes::Bytes;
 
-use super::block::{self, Encoded};
+use super::block::{self, Encoded, Encoder};
 use super::cursor::{Cursor, Room};
 use super::overlay::Overlay;
 use super::shared::{Progress, Queue, Queued, Shared, lock, wait, wait_until};
@@ -28,6 +28,7 @@ pub(crate) struct EmbeddedWorker {
     cursors: Vec<(Topic, Cursor)>,
     positions: HashMap<Topic, u64>,
     overlay: Overlay,
+    encoder: Encoder,
     last_ticket: u64,
     durable: Arc<AtomicU64>,
 }
@@ -39,6 +40,7 @@ impl EmbeddedWorker {
         if !lock(&shared.progress).live_groups.insert(spec.group.clone()) {
             return Err(LogError::GroupBusy { group: spec.group });
         }
+        let encoder = Encoder::new(shared.config.codec, shared.config.block_bytes);
         let mut worker = Self {
             group: spec.group.as_str().into(),
             spec,
@@ -46,6 +48,7 @@ impl EmbeddedWorker {
             cursors: Vec::new(),
             positions: HashMap::new(),
             overlay: Overlay::default(),
+            encoder,
             last_ticket: 0,
             durable: Arc::default(),
         };
@@ -117,13 +120,9 @@ impl EmbeddedWorker {
         Ok(())
     }
 
-    fn encode(&self, produced: &[Outgoing]) -> Vec<Encoded> {
-        let config = &self.shared.config;
-        let of = |topic| produced.iter().filter(move |message| message.topic == topic).collect::<Vec<_>>();
-        Topic::ALL
-            .into_iter()
-            .flat_map(|topic| block::encode(topic, &of(topic), config.block_bytes, config.codec))
-            .collect()
+    fn encode(&mut self, produced: &[Outgoing]) -> Vec<Encoded> {
+        let of = |topic| produced.iter().filter(|message| message.topic == topic).collect::<Vec<_>>();
+        Topic::ALL.into_iter().flat_map(|topic| self.encoder.encode(topic, &of(topic))).collect()
     }
 
     fn enqueue(&self, unit: Queued) -> Result<(), LogError> {
@@ -222,7 +221,9 @@ impl Worker for EmbeddedWorker {
         let ticket = self.last_ticket + 1;
         let blocks = self.encode(&unit.produced);
         let changed: usize = unit.state.iter().map(change_bytes).sum();
-        let bytes = UNIT_BYTES + changed + blocks.iter().map(|block| block.bytes.len()).sum::<usize>();
+        let bytes = UNIT_BYTES
+            + changed
+            + blocks.iter().map(|block| block.bytes.len() + block.raw.len()).sum::<usize>();
         self.overlay.forget(self.durable.load(Ordering::Acquire));
         let changes = unit.state.clone();
         let positions = unit.consumed.clone();
