@@ -13,7 +13,10 @@ use crate::stamp::PathId;
 /// Something to hand to the log.
 pub(crate) struct Delivery {
     pub(crate) body: Bytes,
+    /// SHA-256 of `body`, or of all of an input that is not kept whole.
     pub(crate) sha256: [u8; 32],
+    /// SHA-256 of all that was read for it, hints included: another one is another delivery.
+    pub(crate) read_sha256: [u8; 32],
     pub(crate) hints: Hints,
     pub(crate) refused: Option<Refusal>,
 }
@@ -28,12 +31,17 @@ pub(crate) struct Refusal {
 impl Delivery {
     pub(crate) fn of_file(reading: Reading<'_>, sha256: [u8; 32]) -> Self {
         match reading {
-            Reading::Text { text, .. } => {
-                Self { body: Bytes::copy_from_slice(text), sha256, hints: Hints::default(), refused: None }
-            }
+            Reading::Text { text, .. } => Self {
+                body: Bytes::copy_from_slice(text),
+                sha256,
+                read_sha256: sha256,
+                hints: Hints::default(),
+                refused: None,
+            },
             Reading::Refused { reason, detail, kept, dropped_bytes, .. } => Self {
                 body: Bytes::copy_from_slice(kept),
                 sha256,
+                read_sha256: sha256,
                 hints: Hints::default(),
                 refused: Some(Refusal { reason, detail, dropped_bytes }),
             },
@@ -60,7 +68,7 @@ impl Intake<'_> {
             uri.push_str(&format!("#L{line}"));
         }
         let document = RawDocument {
-            id: document_id(&source.config.id, key, &delivery.sha256),
+            id: document_id(&source.config.id, key, &delivery.read_sha256),
             source_id: source.config.id.clone(),
             key: key.to_owned(),
             uri,

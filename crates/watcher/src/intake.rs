@@ -267,7 +267,7 @@ impl Intake<'_> {
     /// Hands over what was gathered and waits until all of it is durable.
     pub(crate) fn finish(&mut self) -> Result<(), WatcherError> {
         self.flush()?;
-        self.outbox.finish()
+        self.outbox.wait()
     }
 
     pub(crate) fn wish(&self) -> Wish {

@@ -167,6 +167,7 @@ impl Intake<'_> {
         let delivery = match read {
             Ok(read) => Delivery {
                 sha256: Sha256::digest(&read.text).into(),
+                read_sha256: sha256,
                 body: Bytes::from(read.text),
                 hints: read.hints,
                 refused: None,
@@ -177,6 +178,7 @@ impl Intake<'_> {
                     if reason == Reason::BadJson { 0 } else { line.bytes - line.kept.len() as u64 };
                 Delivery {
                     sha256,
+                    read_sha256: sha256,
                     body: Bytes::copy_from_slice(kept),
                     hints: Hints::default(),
                     refused: Some(Refusal { reason, detail, dropped_bytes }),

@@ -90,9 +90,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Hands the unit over and waits until everything is durable.
-    pub(crate) fn finish(&mut self) -> Result<(), WatcherError> {
-        self.flush()?;
+    /// Waits until everything that was handed over is durable.
+    pub(crate) fn wait(&mut self) -> Result<(), WatcherError> {
         while !self.in_flight.is_empty() {
             self.wait_oldest()?;
         }

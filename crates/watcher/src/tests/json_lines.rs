@@ -48,6 +48,17 @@ fn a_line_is_a_document_with_its_hints() {
 }
 
 #[test]
+fn a_corrected_headline_is_another_delivery_of_the_same_text() {
+    let place = place(Some("id"));
+    place.write("a.jsonl", line(1));
+    let first = place.drain().raw.remove(0);
+    place.write("a.jsonl", line(1).replace("عنوان", "العنوان"));
+    let second = place.drain().raw.remove(0);
+    assert_eq!((&second.key, second.raw_sha256), (&first.key, first.raw_sha256));
+    assert_ne!(second.id, first.id);
+}
+
+#[test]
 fn s5_gzip_restart_midway() {
     for (name, pack) in [
         ("a.jsonl.gz", gzip as fn(&[u8]) -> Vec<u8>),
@@ -157,6 +168,17 @@ fn a_file_cut_rewritten_or_rotated_is_read_again_and_gives_what_is_new() {
     // Rewritten in place, longer, with another beginning.
     place.write("a.jsonl", lines(0..2) + &lines(103..500));
     assert_eq!(place.drain().keys(), [ids(250..251), ids(400..500)].concat());
+}
+
+#[test]
+fn a_correction_in_the_middle_of_a_file_renamed_over_is_seen() {
+    let place = place(Some("id"));
+    place.write("a.jsonl", lines(0..400));
+    assert_eq!(place.drain().raw.len(), 400);
+    // Longer than before, and the same at both ends of what was read.
+    place.write("new", lines(0..410).replace("مقال 200", "خبار 200"));
+    std::fs::rename(place.path("new"), place.path("a.jsonl")).expect("renamed");
+    assert_eq!(place.drain().keys(), [ids(200..201), ids(400..410)].concat());
 }
 
 #[test]
