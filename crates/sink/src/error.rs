@@ -50,8 +50,12 @@ impl SinkError {
     /// What the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Io { .. } => "check the output folder's permissions and disk, then start again: nothing is lost.",
-            Self::AheadOfLog { .. } => "point [sink.jsonl] dir at an empty folder, or restore the log that wrote these files.",
+            Self::Io { .. } => {
+                "check the output folder's permissions and disk, then start again: nothing is lost."
+            }
+            Self::AheadOfLog { .. } => {
+                "point [sink.jsonl] dir at an empty folder, or restore the log that wrote these files."
+            }
             Self::Log(error) => error.hint(),
             Self::Metrics(_) => "this is a fault in barid: please report it.",
         }

@@ -18,7 +18,8 @@ use crate::{Metrics, RecordFile, SinkError};
 pub const GROUP: &str = "sink.jsonl";
 
 /// The named crash points of this crate.
-pub const FAILPOINTS: &[&str] = &["sink.write.after", "sink.rename.before", "sink.rename.after", "sink.ack.before"];
+pub const FAILPOINTS: &[&str] =
+    &["sink.write.after", "sink.rename.before", "sink.rename.after", "sink.ack.before"];
 
 const POLL: Limit = Limit { messages: 4096, bytes: 4 << 20 };
 const POLL_WAIT: Duration = Duration::from_millis(50);
@@ -175,7 +176,9 @@ impl Encoder {
 
     fn into_file(self) -> std::io::Result<File> {
         match self {
-            Self::Plain(writer) => writer.into_inner().map(|file| file.file).map_err(|error| error.into_error()),
+            Self::Plain(writer) => {
+                writer.into_inner().map(|file| file.file).map_err(|error| error.into_error())
+            }
             Self::Zstd(writer) => writer.finish().map(|file| file.file),
         }
     }
@@ -190,7 +193,9 @@ impl Sink<'_> {
                 self.write(message)?;
             }
             let ending = batch.is_empty() && wish > Wish::Run;
-            if ending || self.open.as_ref().is_some_and(|open| open.opened.elapsed() >= self.config.rotate_after) {
+            if ending
+                || self.open.as_ref().is_some_and(|open| open.opened.elapsed() >= self.config.rotate_after)
+            {
                 self.rotate()?;
             }
             self.acknowledge_finished(ending)?;
@@ -243,7 +248,9 @@ impl Sink<'_> {
             })
         };
         match opened() {
-            Ok(writer) => Ok(OpenFile { writer, temporary: path, first, last: first, bytes: 0, opened: Instant::now() }),
+            Ok(writer) => {
+                Ok(OpenFile { writer, temporary: path, first, last: first, bytes: 0, opened: Instant::now() })
+            }
             Err(source) => Err(SinkError::Io { operation: "creating", path, source }),
         }
     }

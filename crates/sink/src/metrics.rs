@@ -30,18 +30,27 @@ impl Metrics {
             Ok(gauge)
         };
         let finish_seconds = Histogram::with_opts(
-            HistogramOpts::new("barid_sink_finish_duration_seconds", "Time to make one output file durable and visible.")
-                .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
+            HistogramOpts::new(
+                "barid_sink_finish_duration_seconds",
+                "Time to make one output file durable and visible.",
+            )
+            .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
         )?;
         registry.register(Box::new(finish_seconds.clone()))?;
         Ok(Self {
             records: counter("barid_sink_records_total", "Records written to output files.")?,
             bytes: counter("barid_sink_bytes_total", "Bytes of records written, before compression.")?,
             files: counter("barid_sink_files_total", "Output files finished.")?,
-            adopted_files: counter("barid_sink_adopted_files_total", "Output files found finished after a crash.")?,
+            adopted_files: counter(
+                "barid_sink_adopted_files_total",
+                "Output files found finished after a crash.",
+            )?,
             finish_seconds,
             storage_full: gauge("barid_sink_storage_full", "1 while the sink waits for disk space, else 0.")?,
-            last_commit: gauge("barid_sink_last_commit_timestamp_seconds", "When the newest output file became visible.")?,
+            last_commit: gauge(
+                "barid_sink_last_commit_timestamp_seconds",
+                "When the newest output file became visible.",
+            )?,
         })
     }
 }
