@@ -12,7 +12,7 @@ mod settings;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use barid_log::{Control, Embedded, Log, Wish, WorkerSpec};
 use barid_record::{Reason, Topic};
@@ -54,6 +54,8 @@ impl RunError {
     /// The stable code; `barid explain <code>` tells more.
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            Self::Watcher(WatcherError::Log { source, .. }) => source.code(),
+            Self::Stage(StageError::Log(error)) | Self::Sink(SinkError::Log(error)) => error.code(),
             Self::Watcher(_) => "E0401",
             Self::Stage(_) => "E0501",
             Self::Sink(_) => "E0502",
@@ -64,6 +66,7 @@ impl RunError {
     /// What to do about it, where the message does not say it already.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Watcher(WatcherError::Log { source, .. }) => Some(source.hint()),
             Self::Watcher(_) | Self::Fault { .. } => None,
             Self::Stage(error) => Some(error.hint()),
             Self::Sink(error) => Some(error.hint()),
@@ -99,7 +102,7 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
         Some(_) | None => None,
     };
     let stopping = controls.clone();
-    signals::watch(STOP_LIMIT, move || stopping.stop_all())?;
+    signals::watch(STOP_LIMIT, move || stopping.drain_then_stop())?;
     if once {
         controls.watcher.ask(Wish::Drain);
     }
@@ -147,7 +150,20 @@ struct Controls {
 
 const LOOPS: usize = 3;
 
+/// The part of the limit that an orderly end spends on draining; the rest is for finishing what is in hand.
+const DRAIN_LIMIT: Duration = STOP_LIMIT.saturating_sub(Duration::from_secs(15));
+
 impl Controls {
+    /// The watcher ends now, and everything down the line has what it found; after the limit all stop where they are, with the rest
+    /// left in the log for the next run.
+    fn drain_then_stop(self) {
+        self.watcher.ask(Wish::Stop);
+        std::thread::spawn(move || {
+            std::thread::sleep(DRAIN_LIMIT);
+            self.stop_all();
+        });
+    }
+
     fn stop_all(&self) {
         for control in [&self.watcher, &self.stage, &self.sink] {
             control.ask(Wish::Stop);

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// A header that every such message carries is not there.
-    #[error("reading {object}: header `{header}` is missing (was it produced by another program? see docs/topics.md)")]
+    #[error(
+        "reading {object}: header `{header}` is missing (was it produced by another program? see docs/topics.md)"
+    )]
     MissingHeader {
         /// What was read.
         object: &'static str,

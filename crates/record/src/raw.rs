@@ -82,7 +82,8 @@ impl RawDocument {
     /// The headers of its message; the value is [`RawDocument::body`].
     pub fn headers(&self) -> Vec<Header> {
         let mut headers = Vec::with_capacity(16);
-        let mut put = |name: &'static str, value: Bytes| headers.push((Bytes::from_static(name.as_bytes()), value));
+        let mut put =
+            |name: &'static str, value: Bytes| headers.push((Bytes::from_static(name.as_bytes()), value));
         let text = |value: &str| Bytes::copy_from_slice(value.as_bytes());
         put("ce_specversion", Bytes::from_static(b"1.0"));
         put("ce_type", Bytes::from_static(EVENT_TYPE));
@@ -115,7 +116,11 @@ impl RawDocument {
     pub fn from_message(timestamp_ms: i64, headers: &[Header], value: Bytes) -> Result<Self, RecordError> {
         let collector = required(headers, "barid_collector")?;
         let collector = Collector::ALL.into_iter().find(|known| known.name() == collector).ok_or(
-            RecordError::BadHeader { object: OBJECT, header: "barid_collector", expected: "a known collector" },
+            RecordError::BadHeader {
+                object: OBJECT,
+                header: "barid_collector",
+                expected: "a known collector",
+            },
         )?;
         let raw_sha256 = find(headers, "barid_raw_sha256")
             .ok_or(RecordError::MissingHeader { object: OBJECT, header: "barid_raw_sha256" })?;
@@ -155,8 +160,11 @@ fn find<'a>(headers: &'a [Header], name: &str) -> Option<&'a Bytes> {
 
 fn optional(headers: &[Header], name: &'static str) -> Result<Option<String>, RecordError> {
     let text = |value: &Bytes| {
-        String::from_utf8(value.to_vec())
-            .map_err(|_| RecordError::BadHeader { object: OBJECT, header: name, expected: "UTF-8 text" })
+        String::from_utf8(value.to_vec()).map_err(|_| RecordError::BadHeader {
+            object: OBJECT,
+            header: name,
+            expected: "UTF-8 text",
+        })
     };
     find(headers, name).map(text).transpose()
 }

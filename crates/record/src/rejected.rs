@@ -62,12 +62,18 @@ impl Reason {
             Self::Empty => "the file has 0 bytes: was its writer stopped? It is read again when it changes.",
             Self::Binary => "these bytes are no text: narrow the source's `include` globs.",
             Self::TooLarge => "raise `max_document_bytes` of the source, then `barid rejected retry`.",
-            Self::Undecodable => "name the charset with `charset` in the source, then `barid rejected retry`.",
+            Self::Undecodable => {
+                "name the charset with `charset` in the source, then `barid rejected retry`."
+            }
             Self::NoText => "only white space was found: check the scraper that wrote it.",
             Self::BadCompression => "the archive is cut or damaged: deliver it again under the same name.",
             Self::BadJson => "fix the line, or the source's `fields` mapping, then deliver it again.",
-            Self::BadMessage => "another program writes to this topic: see docs/topics.md for the headers it must set.",
-            Self::ParserFault => "this is a fault in barid: please report it with `barid rejected show`'s output.",
+            Self::BadMessage => {
+                "another program writes to this topic: see docs/topics.md for the headers it must set."
+            }
+            Self::ParserFault => {
+                "this is a fault in barid: please report it with `barid rejected show`'s output."
+            }
         }
     }
 
@@ -97,7 +103,8 @@ impl Rejected {
     /// The headers of its message: the document's own, and why. The value is the document's bytes.
     pub fn headers(&self) -> Vec<Header> {
         let mut headers = self.document.headers();
-        let mut put = |name: &'static str, value: Bytes| headers.push((Bytes::from_static(name.as_bytes()), value));
+        let mut put =
+            |name: &'static str, value: Bytes| headers.push((Bytes::from_static(name.as_bytes()), value));
         put("barid_reason", Bytes::from_static(self.reason.code().as_bytes()));
         put("barid_detail", Bytes::copy_from_slice(self.detail.as_bytes()));
         if let Some(position) = &self.position {

@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 /// `2023-09-05T10:20:30.123Z`. A time beyond the calendar (before year -9999 or after 9999) is shown as the nearest one in it.
 pub fn rfc3339(epoch_ms: i64) -> String {
-    let clamped = Timestamp::from_millisecond(epoch_ms)
-        .unwrap_or(if epoch_ms < 0 { Timestamp::MIN } else { Timestamp::MAX });
+    let clamped = Timestamp::from_millisecond(epoch_ms).unwrap_or(if epoch_ms < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    });
     format!("{clamped:.3}")
 }
 
