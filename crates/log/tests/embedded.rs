@@ -1,4 +1,5 @@
 //! What only the embedded log promises: one owner a folder, readers beside it, retention and back-pressure.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::thread;
 use std::time::Duration;
@@ -163,7 +164,10 @@ fn producers_wait_until_a_required_group_has_read() {
         assert!(waits > 1, "the producer waited {waits} times");
         producer.join().unwrap();
     });
-    assert!(!log.status().unwrap().back_pressure);
+    // The reader is told that its commit is durable a moment before producers are let go.
+    while log.status().unwrap().back_pressure {
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! The test starts itself in a mount namespace of its own: as root, or in a user namespace. Where neither is allowed it fails and says so.
 //! `src/embedded/fault_tests.rs` covers the same without any privilege.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -54,7 +55,7 @@ fn unit(n: u64) -> Unit {
             value,
         });
     }
-    if n % 3 != 0 {
+    if !n.is_multiple_of(3) {
         for part in 0..20 {
             unit.state.push(Change::Put {
                 table: TABLE,

@@ -2,6 +2,7 @@
 //!
 //! The test binary starts itself as the victim. Three groups work at once: `producer` writes numbered units, `stage` turns every raw
 //! message into a record, `sink` remembers every record. All state is a pure function of what was committed, so the checker can compute it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};

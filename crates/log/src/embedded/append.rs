@@ -1,13 +1,13 @@
 //! The writing end of a topic: owned by the committer, ahead of what readers see until the commit is durable.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::block::{self, Encoded};
 use super::disk;
-use super::topic::{TailBlock, TopicLog, segment_path};
+use super::topic::{Segment, TailBlock, TopicLog, segment_path};
 use crate::LogError;
-use crate::embedded::topic::Segment;
 
 /// Where a block went: what the journal records of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,6 @@ impl Appender {
 
     /// Takes back what was appended since the last commit: the disk is full.
     pub(crate) fn roll_back(&mut self) -> Result<(), LogError> {
-        let touched = !self.placed.is_empty() || !self.created.is_empty() || self.end != self.committed;
         self.file = None;
         self.dirty.clear();
         self.placed.clear();
@@ -135,9 +134,7 @@ impl Appender {
             disk::remove(&path)?;
         }
         // A write that failed half-way may have left bytes even when nothing was placed.
-        if let Some(base) = self.committed.segment
-            && (touched || self.committed.bytes > 0)
-        {
+        if let Some(base) = self.committed.segment {
             let path = segment_path(&self.dir, base);
             disk::truncate(&disk::open(&path)?, &path, self.committed.bytes)?;
         }
@@ -158,7 +155,7 @@ impl Appender {
 }
 
 /// Enters a durable block into the list of segments.
-pub(crate) fn note_block(segments: &mut std::collections::VecDeque<Segment>, placed: &Placed) {
+pub(crate) fn note_block(segments: &mut VecDeque<Segment>, placed: &Placed) {
     if segments.back().is_none_or(|last| last.base_offset != placed.segment_base) {
         segments.push_back(Segment::new(placed.segment_base, 0, placed.newest_timestamp_ms));
     }

@@ -146,16 +146,7 @@ impl Committer {
             metrics.appended_messages.with_label_values(&topic).inc_by(u64::from(block.count));
             metrics.appended_bytes.with_label_values(&topic).inc_by(block.bytes.len() as u64);
         }
-        let status = self.shared.status();
-        for topic in &status.topics {
-            metrics.topic_bytes.with_label_values(&[topic.topic.name()]).set(topic.bytes as i64);
-        }
-        for lag in &status.lags {
-            metrics
-                .lag_messages
-                .with_label_values(&[lag.group.as_str(), lag.topic.name()])
-                .set(lag.messages as i64);
-        }
+        self.shared.report_extent();
     }
 
     /// Lets old segments go and tells producers to wait where they may not.

@@ -104,14 +104,9 @@ impl Cursor {
                 loaded => loaded?,
             },
         };
-        let messages =
-            block::messages(topic.topic, block.base_offset, block.count, &block.raw).ok_or_else(|| {
-                LogError::SegmentDamaged {
-                    file: place,
-                    offset: 0,
-                    what: "the messages of a block do not add up",
-                }
-            })?;
+        let messages = block::messages(topic.topic, block.base_offset, block.count, &block.raw);
+        let what = "the messages of a block do not add up";
+        let messages = messages.ok_or(LogError::SegmentDamaged { file: place, offset: 0, what })?;
         let skip = (self.next_offset - block.base_offset) as usize;
         let mut ready = messages.into_iter();
         if skip > 0 {

@@ -112,6 +112,7 @@ impl Embedded {
             commits_full: AtomicBool::new(false),
             checkpoints_full: AtomicBool::new(false),
         });
+        shared.report_extent();
         let committer = Committer::new(shared.clone(), recovered.journal, checkpointed_seq);
         let committer = start(&shared, "log-commit", move || committer.run())?;
         let maintained = shared.clone();

@@ -58,6 +58,9 @@ pub(crate) struct Replay {
     pub(crate) tail: Tail,
 }
 
+/// Told of every frame, by number and entries.
+type Visit<'a> = &'a mut dyn FnMut(u64, &[Entry]) -> Result<(), LogError>;
+
 /// The end of the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tail {
@@ -194,11 +197,7 @@ fn open_state(
 }
 
 /// Replays every frame behind the checkpoint, in order and without a gap.
-pub(crate) fn replay(
-    layout: &Layout,
-    checkpoint: &Checkpoint,
-    visit: &mut dyn FnMut(u64, &[Entry]) -> Result<(), LogError>,
-) -> Result<Replay, LogError> {
+pub(crate) fn replay(layout: &Layout, checkpoint: &Checkpoint, visit: Visit<'_>) -> Result<Replay, LogError> {
     let topics = Topics::new(&layout.topics);
     for extent in &checkpoint.topics {
         let mut view = topics.get(extent.topic).view_mut();
@@ -232,7 +231,7 @@ fn replay_file(
     first_seq: u64,
     is_last: bool,
     replay: &mut Replay,
-    visit: &mut dyn FnMut(u64, &[Entry]) -> Result<(), LogError>,
+    visit: Visit<'_>,
 ) -> Result<Tail, LogError> {
     let mut scan = Scan::open(&layout.commits, first_seq)?;
     loop {

@@ -190,6 +190,18 @@ impl Shared {
         self.commits_full.load(Ordering::Acquire) || self.checkpoints_full.load(Ordering::Acquire)
     }
 
+    /// Sets the gauges of topics and groups.
+    pub(crate) fn report_extent(&self) {
+        let status = self.status();
+        for topic in &status.topics {
+            self.metrics.topic_bytes.with_label_values(&[topic.topic.name()]).set(topic.bytes as i64);
+        }
+        for lag in &status.lags {
+            let labels = [lag.group.as_str(), lag.topic.name()];
+            self.metrics.lag_messages.with_label_values(&labels).set(lag.messages as i64);
+        }
+    }
+
     /// What the log says of itself.
     pub(crate) fn status(&self) -> LogStatus {
         let positions = lock(&self.progress).positions.clone();

@@ -206,10 +206,12 @@ fn raw_key(table: &str, key: &[u8]) -> Vec<u8> {
 /// Tells an operating system that refuses from a store that is not what it was.
 fn state_error(operation: &'static str, dir: &Path, error: lsm_tree::Error) -> LogError {
     let what = error.to_string();
-    match error {
-        lsm_tree::Error::Io(source) if !is_damage(source.kind()) => LogError::io(operation, dir, source),
-        _ => LogError::StateDamaged { operation, dir: dir.to_owned(), what },
+    if let lsm_tree::Error::Io(source) = error
+        && !is_damage(source.kind())
+    {
+        return LogError::io(operation, dir, source);
     }
+    LogError::StateDamaged { operation, dir: dir.to_owned(), what }
 }
 
 /// A file of the store is missing, too short, or says what cannot be.

@@ -19,6 +19,9 @@ use crate::api::{Batch, Change, Limit, Outgoing, Table, Ticket, Unit, Worker, Wo
 /// About what a unit takes in the journal besides its changes.
 const UNIT_BYTES: usize = 64;
 
+/// How long a poll waits when it is to wait for ever.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// A worker: reads, computes, submits.
 pub(crate) struct EmbeddedWorker {
     shared: Arc<Shared>,
@@ -164,7 +167,8 @@ pub(crate) fn check_partition(topic: Topic, partition: u32) -> Result<(), LogErr
 
 impl Worker for EmbeddedWorker {
     fn poll(&mut self, limit: Limit, wait: Duration) -> Result<Batch, LogError> {
-        let deadline = Instant::now() + wait;
+        let now = Instant::now();
+        let deadline = now.checked_add(wait).unwrap_or(now + LONGEST_WAIT);
         loop {
             let batch = self.read_available(limit)?;
             if !batch.is_empty() || self.cursors.is_empty() && wait.is_zero() {
@@ -269,9 +273,11 @@ impl Drop for EmbeddedWorker {
     }
 }
 
+/// What a change takes in memory while it is on its way: its bytes, its handles, its place in the overlay.
 fn change_bytes(change: &Change) -> usize {
+    const HANDLES_BYTES: usize = 300;
     match change {
-        Change::Put { table, key, value } => table.0.len() + key.len() + value.len() + 8,
-        Change::Delete { table, key } => table.0.len() + key.len() + 6,
+        Change::Put { key, value, .. } => key.len() + value.len() + HANDLES_BYTES,
+        Change::Delete { key, .. } => key.len() + HANDLES_BYTES,
     }
 }
