@@ -11,7 +11,8 @@ use crate::LogError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Table(pub &'static str);
 
-/// A message as a reader sees it. Cloning is cheap: the bytes are shared.
+/// A message as a reader sees it. Cloning is cheap: the bytes are shared with the whole block the message came in (about 1 MB), which
+/// stays in memory as long as any of them is held. Copy what you keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The topic it was read from.

@@ -9,6 +9,8 @@
 //!
 //! Nothing is marked as seen before what it caused is durable in the same commit. Everything blocks: workers are plain OS threads
 //! (Kafka's transaction calls block, and an fsync does too). This crate does not know what a message means.
+//!
+//! [`Embedded`] keeps all of it in one folder of one process. [`conformance`] is what every backend must do.
 
 mod api;
 pub mod conformance;
