@@ -19,7 +19,7 @@ pub(crate) enum Bench {
     Idle(bench_idle::Options),
     /// Parse, split, fold and hash alone (criterion).
     Core,
-    /// The embedded log beside the stores it could have been built on.
+    /// The embedded log beside the stores it could have been built on; the figures of ADR 1.
     Store {
         /// Index entries for the restart measurement.
         #[arg(long, default_value_t = 10_000_000)]
@@ -38,17 +38,17 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
         Bench::Core => cargo(&["bench", "--package", "barid-core"]),
         Bench::Store { entries } => {
             let entries = entries.to_string();
-            cargo(&[
-                "run",
-                "--release",
-                "--package",
-                "barid-log",
-                "--example",
-                "store_bench",
-                "--",
-                "--entries",
-                &entries,
-            ])
+            let store = |arguments: &[&str]| {
+                let example =
+                    ["run", "--release", "--package", "barid-log", "--example", "store_bench", "--"];
+                cargo(&[&example, arguments].concat())
+            };
+            for engine in ["log", "fjall", "redb"] {
+                store(&["write", "--engine", engine])?;
+                store(&["index", "--engine", engine, "--entries", &entries])?;
+            }
+            store(&["pipe"])?;
+            Ok(())
         }
     }
 }

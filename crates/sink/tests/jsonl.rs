@@ -1,4 +1,8 @@
 //! The JSON Lines sink on the real embedded log: rotation, recovery, refusal, a full disk.
+#![allow(
+    clippy::expect_used,
+    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
+)]
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,8 @@
 //! The stage on the real embedded log: verdicts, linked related articles, rejections, and counters that partition the input.
+#![allow(
+    clippy::expect_used,
+    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
+)]
 
 use std::collections::HashMap;
 use std::path::Path;
