@@ -39,8 +39,11 @@ pub(crate) enum Writer {
     },
     /// It was seen writing and not closing the file.
     Open,
-    /// It closed the file or renamed it into place.
-    Done,
+    /// It closed the file or renamed it into place, and it had not been heard of since, one clock tick later.
+    Done {
+        /// When that was heard, in milliseconds since the Unix epoch.
+        closed_ms: i64,
+    },
 }
 
 /// What came of looking at a file.
@@ -282,7 +285,9 @@ fn due_ms(stamp: &Stamp, now_ms: i64, config: &FilesConfig, writer: Writer) -> i
     match writer {
         Writer::Unknown { since_ms } => modified_ms.min(since_ms) + config.settle_ms.max(GRAIN_MS),
         Writer::Open => modified_ms.min(now_ms) + config.open_limit_ms.max(config.settle_ms),
-        Writer::Done => modified_ms.min(now_ms) + GRAIN_MS,
+        Writer::Done { closed_ms } if modified_ms <= closed_ms => modified_ms + GRAIN_MS,
+        // Written to again since, which is still to be heard, or a time in the future.
+        Writer::Done { closed_ms } => closed_ms + config.settle_ms.max(GRAIN_MS),
     }
 }
 

@@ -45,7 +45,10 @@ impl Pending {
     pub(crate) fn hear(&mut self, name: FileName, now_ms: i64, happened: Happened, config: &FilesConfig) {
         let before = self.0.get(&name);
         let (writer, due_ms) = match (happened, &config.format) {
-            (Happened::Finished, Format::Text | Format::JsonLines(_)) => (Writer::Done, now_ms + GRAIN_MS),
+            (Happened::Finished, Format::Text | Format::JsonLines(_)) => {
+                (Writer::Done { closed_ms: now_ms }, now_ms + GRAIN_MS)
+            }
+
             (Happened::Written, Format::Text) => (Writer::Open, now_ms + config.open_limit_ms),
             // Its whole lines are documents already. Those of one moment are read together.
             (Happened::Written, Format::JsonLines(_)) => {
@@ -70,7 +73,7 @@ impl Pending {
         let noticed_ms = before.map_or(now_ms, |before| before.noticed_ms);
         let writer = match writer {
             Writer::Unknown { .. } if !is_as_before => Writer::Unknown { since_ms: now_ms },
-            Writer::Unknown { .. } | Writer::Open | Writer::Done => writer,
+            Writer::Unknown { .. } | Writer::Open | Writer::Done { .. } => writer,
         };
         self.0.insert(name, Waiting { due_ms, noticed_ms, writer, stamp: Some(stamp) });
     }
@@ -106,5 +109,41 @@ impl Pending {
     pub(crate) fn due(&self, now_ms: i64) -> Vec<FileName> {
         let due = self.0.iter().filter(|(_, waiting)| waiting.due_ms <= now_ms);
         due.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_held_open_waits_for_its_writer_until_events_are_lost() {
+        let config = FilesConfig::default();
+        let name = || (0, "a.txt".to_owned());
+        let mut pending = Pending::default();
+        pending.hear(name(), 1000, Happened::Written, &config);
+        assert_eq!((pending.writer(&name()), pending.is_settling()), (Some(Writer::Open), false));
+        assert_eq!(pending.next_due_ms(), Some(1000 + config.open_limit_ms));
+        pending.distrust(2000);
+        assert_eq!(pending.writer(&name()), Some(Writer::Unknown { since_ms: 2000 }));
+        assert_eq!(pending.due(2000), [name()]);
+        assert!(pending.is_settling());
+        pending.hear(name(), 3000, Happened::Finished, &config);
+        assert_eq!(pending.due(3000 + GRAIN_MS), [name()]);
+        assert_eq!(pending.oldest_ms(), Some(1000), "since it was first noticed");
+    }
+
+    #[test]
+    fn what_settles_does_so_from_when_its_present_state_was_met() {
+        let stamp = Stamp { size: 1, inode: 2, modified_ns: 3, changed_ns: 4 };
+        let name = || (0, "a.txt".to_owned());
+        let mut pending = Pending::default();
+        for (now_ms, stamp, since_ms) in
+            [(1000, stamp, 1000), (2000, stamp, 1000), (3000, Stamp { size: 9, ..stamp }, 3000)]
+        {
+            let writer = pending.writer(&name()).unwrap_or(Writer::Unknown { since_ms: now_ms });
+            pending.wait(name(), now_ms, now_ms + 500, stamp, writer);
+            assert_eq!(pending.writer(&name()), Some(Writer::Unknown { since_ms }), "{now_ms}");
+        }
     }
 }

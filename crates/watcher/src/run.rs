@@ -129,13 +129,15 @@ impl Run<'_> {
             Some(watches) => watches.wait(until_due.min(TICK)),
             None => std::thread::sleep(until_due.min(TICK)),
         }
+        // What is due by now is looked at with all that was heard by now.
+        let now_ms = self.intake.now_ms();
         self.take_events();
         while let Some((source, folder)) = self.appeared.pop_first() {
             if self.scan(source, &folder)?.is_break() {
                 break;
             }
         }
-        self.look_at_due()?;
+        self.look_at_due(now_ms)?;
         self.intake.flush()?;
         self.report();
         Ok(())
@@ -145,7 +147,6 @@ impl Run<'_> {
     fn take_events(&mut self) {
         let Some(watches) = &mut self.watches else { return };
         let (intake, pending, appeared) = (&self.intake, &mut self.pending, &mut self.appeared);
-        let now_ms = intake.now_ms();
         let mut is_overflow = false;
         watches.take(&mut |event| match event {
             Event::Overflow => is_overflow = true,
@@ -169,7 +170,7 @@ impl Run<'_> {
                 // What was just created and is empty is being written; with content, it is one more name of a file.
                 let is_fresh = happened == Happened::Created && is_fresh(&config.root.join(&*path(&key)));
                 let happened = if is_fresh { Happened::Written } else { happened };
-                pending.hear((source, key), now_ms, happened, config);
+                pending.hear((source, key), intake.now_ms(), happened, config);
             }
         });
         if is_overflow {
@@ -177,7 +178,7 @@ impl Run<'_> {
                 "changes came faster than they could be taken: scanning everything; nothing is lost"
             );
             intake.around.metrics.notify_overflows.inc();
-            pending.distrust(now_ms);
+            pending.distrust(intake.now_ms());
             self.has_lost_events = true;
         }
     }
@@ -225,6 +226,10 @@ impl Run<'_> {
     fn meet(&mut self, source: usize, found: &Found<'_>) -> Result<(), WatcherError> {
         let name = || (source, found.key.to_owned());
         let waited_for = if self.pending.is_empty() { None } else { self.pending.writer(&name()) };
+        if matches!(waited_for, Some(Writer::Done { .. })) {
+            // Due in a moment, when what happened to it since will have been heard.
+            return Ok(());
+        }
         let mut writer = waited_for.unwrap_or(Writer::Unknown { since_ms: self.intake.now_ms() });
         let mut outcome = self.intake.look(source, found, writer)?;
         while let Outcome::Wait { due_ms, stamp } = outcome
@@ -249,9 +254,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks at the files that are due, in order.
-    fn look_at_due(&mut self) -> Result<(), WatcherError> {
-        for name in self.pending.due(self.intake.now_ms()) {
+    /// Looks at the files that were due then, in order.
+    fn look_at_due(&mut self, then_ms: i64) -> Result<(), WatcherError> {
+        for name in self.pending.due(then_ms) {
             if self.intake.wish() == Wish::Stop {
                 break;
             }
@@ -262,7 +267,8 @@ impl Run<'_> {
                 continue;
             };
             let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
-            let writer = self.pending.writer(&name).unwrap_or(Writer::Done);
+            let since_ms = self.intake.now_ms();
+            let writer = self.pending.writer(&name).unwrap_or(Writer::Unknown { since_ms });
             match self.intake.look(*source, &found, writer)? {
                 Outcome::Done => self.pending.remove(&name),
                 Outcome::Wait { due_ms, stamp } => {

@@ -234,3 +234,32 @@ fn another_name_of_a_file_is_noticed() {
         assert_eq!(live.next_text(), ("b.txt".into(), "old".into()));
     });
 }
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_read_again() {
+    let place = by_events();
+    let last = vec![b'!'; 4 << 20];
+    live(&place, |live| {
+        // In place, just when the time to read it has come.
+        for letter in (b'a'..=b'z').cycle().take(60) {
+            let mut file = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(place.path("a.txt"))
+                .expect("opened");
+            file.write_all(&vec![letter; 4 << 20]).expect("written");
+            drop(file);
+            pause(u64::try_from(crate::stamp::GRAIN_MS).expect("positive") + u64::from(letter % 4));
+        }
+        std::fs::write(place.path("a.txt"), &last).expect("written");
+        let mut newest = None;
+        while newest.as_ref() != Some(&last[0]) {
+            for document in live.next(1) {
+                assert_eq!(document.body.len(), last.len());
+                assert!(document.body.iter().all(|letter| *letter == document.body[0]), "of one piece");
+                newest = Some(document.body[0]);
+            }
+        }
+    });
+}
