@@ -285,8 +285,8 @@ fn due_ms(stamp: &Stamp, now_ms: i64, config: &FilesConfig, writer: Writer) -> i
     match writer {
         Writer::Unknown { since_ms } => modified_ms.min(since_ms) + config.settle_ms.max(GRAIN_MS),
         Writer::Open => modified_ms.min(now_ms) + config.open_limit_ms.max(config.settle_ms),
-        Writer::Done { closed_ms } if modified_ms <= closed_ms => modified_ms + GRAIN_MS,
-        // Written to again since, which is still to be heard, or a time in the future.
+        Writer::Done { closed_ms } if modified_ms <= closed_ms && stamp.size > 0 => modified_ms + GRAIN_MS,
+        // Written to again since, which is still to be heard; or being cut, which is told when it is done; or a time in the future.
         Writer::Done { closed_ms } => closed_ms + config.settle_ms.max(GRAIN_MS),
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! The checkpoint says how many bytes were read, with a proof: the SHA-256 of their first and last 4 KiB. Reading goes on behind them while
 //! the proof holds and the file has only grown. Anything else (cut, rewritten, rotated, renamed over, packed anew) is read from its start
-//! again. That costs reading, not repeated documents: the table remembers each line by its key (32 bytes of state a line, on disk only), and
-//! a line that is there with the same content gives nothing. Not seen is one case: a change in the middle of what was read, in place,
-//! together with growth.
+//! again. That costs reading, not repeated documents: the table remembers each line by its key (32 bytes of state a line, on disk only),
+//! and a line that is there with the same content gives nothing. Not seen is one case: a change in the middle of what was read, in
+//! place, together with growth.
 //!
 //! A last line without an end is read once the file is settled, and again when the file grows: its beginning is where reading goes on.
 

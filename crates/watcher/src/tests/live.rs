@@ -240,16 +240,9 @@ fn a_file_that_changes_while_it_is_read_is_read_again() {
     let place = by_events();
     let last = vec![b'!'; 4 << 20];
     live(&place, |live| {
-        // In place, just when the time to read it has come.
+        // Cut and written anew just when the time to read it has come.
         for letter in (b'a'..=b'z').cycle().take(60) {
-            let mut file = File::options()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(place.path("a.txt"))
-                .expect("opened");
-            file.write_all(&vec![letter; 4 << 20]).expect("written");
-            drop(file);
+            std::fs::write(place.path("a.txt"), vec![letter; 4 << 20]).expect("written");
             pause(u64::try_from(crate::stamp::GRAIN_MS).expect("positive") + u64::from(letter % 4));
         }
         std::fs::write(place.path("a.txt"), &last).expect("written");
