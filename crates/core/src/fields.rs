@@ -2,6 +2,8 @@
 //!
 //! Text that goes into a field is copied byte by byte from the document; folding only decides.
 
+use std::ops::Range;
+
 use crate::decode::Decoded;
 use crate::fold::Matched;
 use crate::hash;
@@ -9,7 +11,7 @@ use crate::language;
 use crate::lexicon;
 use crate::model::{Article, DateValue, Language, LanguageMethod, Link, SectionKind};
 use crate::rows::Row;
-use crate::split::{Label, header};
+use crate::split::Label;
 use crate::words;
 
 mod attribution;
@@ -122,11 +124,12 @@ pub(crate) fn empty_article() -> Article {
 
 /// The first date of each sort that the article states on date lines.
 fn dates(parts: &Parts<'_>) -> (Option<DateValue>, Option<DateValue>) {
+    let value_of = |date: &Option<(DateValue, Range<usize>)>| date.as_ref().map(|(value, _)| value.clone());
     let (mut published, mut modified) = (None, None);
     for row in parts.of(&[SectionKind::Date, SectionKind::RelatedDate]) {
-        let Some(line) = header::date_of(Some(row)) else { continue };
-        published = published.or(line.published.map(|(value, _)| value));
-        modified = modified.or(line.modified.map(|(value, _)| value));
+        let Some(line) = row.date() else { continue };
+        published = published.or_else(|| value_of(&line.published));
+        modified = modified.or_else(|| value_of(&line.modified));
     }
     (published, modified)
 }

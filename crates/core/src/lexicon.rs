@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::fold::{self, Matched};
+use crate::letters;
 
 mod files;
 #[cfg(test)]
@@ -20,6 +21,8 @@ mod tests;
 
 /// Folded bytes of a line's start that are searched for a pattern; the longest pattern is shorter.
 const HEAD_BYTES: usize = 160;
+/// Folded bytes that are compared before more is folded.
+const FIRST_BYTES: usize = 16;
 
 /// One word list entry.
 #[derive(Debug, Deserialize)]
@@ -219,10 +222,17 @@ impl Lexicon {
     }
 
     fn find_at(&self, text: &str, scratch: &mut Matched) -> Option<Hit> {
-        scratch.fold(text, 8);
+        scratch.fold(text, FIRST_BYTES);
         let group = self.patterns.get(&key(scratch.text())?)?;
+        let first = scratch.text().as_bytes();
+        // Nearly every line begins like no pattern: its first letters say so, and the rest need not be folded.
+        let may_fit = |pattern: &&Pattern| {
+            let shared = pattern.text.len().min(first.len());
+            pattern.text.as_bytes().get(..shared) == first.get(..shared)
+        };
+        let from = group.iter().position(|pattern| may_fit(&pattern))?;
         scratch.fold(text, HEAD_BYTES);
-        group.iter().find_map(|pattern| pattern.hit(text, scratch))
+        group.iter().skip(from).find_map(|pattern| pattern.hit(text, scratch))
     }
 
     /// The class of a name standing alone: an agency or a place. `name` is as found.
@@ -335,7 +345,10 @@ fn key(folded: &str) -> Option<Key> {
 /// Bytes of bullets, emoji, arrows and opening brackets before the first word. A quote is none: quoted lines are prose.
 fn decoration_bytes(line: &str) -> usize {
     const MOST_CHARS: usize = 12;
-    let is_word =
-        |c: char| c.is_alphanumeric() || matches!(c, '"' | '“' | '”' | '«' | '\'' | '‘' | '„' | '©');
+    let is_word = |c: char| {
+        letters::is_letter(c)
+            || c.is_alphanumeric()
+            || matches!(c, '"' | '“' | '”' | '«' | '\'' | '‘' | '„' | '©')
+    };
     line.char_indices().take(MOST_CHARS).find(|&(_, c)| is_word(c)).map_or(0, |(at, _)| at)
 }

@@ -98,7 +98,7 @@ impl Notes<'_> {
 
     /// A label glued between two dates is the second one's.
     fn of_date(&mut self, row: &Row<'_>) {
-        let Some(line) = header::date_of(Some(row)) else { return };
+        let Some(line) = row.date() else { return };
         if let Some(label) = &line.label {
             let is_between = line.published.as_ref().is_some_and(|(_, range)| range.end <= label.start);
             let colon = row.text.get(label.end..).is_some_and(|rest| rest.starts_with(':'));

@@ -10,6 +10,7 @@ use encoding_rs::{Encoding, WINDOWS_1252, WINDOWS_1256};
 
 use crate::decode::Line;
 use crate::model::Note;
+use crate::pairs;
 
 /// Shorter runs are names or sounds, not evidence.
 const MIN_LEADS: usize = 3;
@@ -75,12 +76,13 @@ pub(crate) fn repair_line(line: &str) -> Option<String> {
 fn suspect(line: &[u8]) -> Option<&'static Upper> {
     // Nearly all characters of such a line take two bytes, so a fifth of the characters is a tenth of the bytes.
     let enough = |leads: usize| leads >= MIN_LEADS && leads * 10 > line.len();
-    if !enough(count_pairs(line, |first, second| is_1256_lead(first, second) | is_1252_lead(first, second))) {
+    if !enough(pairs::count(line, |first, second| is_1256_lead(first, second) | is_1252_lead(first, second)))
+    {
         None
-    } else if enough(count_pairs(line, is_1256_lead)) {
+    } else if enough(pairs::count(line, is_1256_lead)) {
         Some(&UPPER_1256)
     } else {
-        enough(count_pairs(line, is_1252_lead)).then_some(&UPPER_1252)
+        enough(pairs::count(line, is_1252_lead)).then_some(&UPPER_1252)
     }
 }
 
@@ -92,21 +94,6 @@ fn is_1256_lead(first: u8, second: u8) -> bool {
 /// `Ø`, `Ù`, `Ð` or `Ñ` in UTF-8.
 fn is_1252_lead(first: u8, second: u8) -> bool {
     (first == 0xC3) & ((second & 0xF6) == 0x90)
-}
-
-/// Pairs of neighbouring bytes that pass a test. Short runs and a byte-wide counter let the compiler count sixteen at a time: every
-/// line of every document comes through here.
-fn count_pairs(line: &[u8], test: impl Fn(u8, u8) -> bool) -> usize {
-    const RUN: usize = 128;
-    let seconds = line.get(1..).unwrap_or_default();
-    line.chunks(RUN)
-        .zip(seconds.chunks(RUN))
-        .map(|(first, second)| {
-            let hits: u8 =
-                first.iter().zip(second).map(|(first, second)| u8::from(test(*first, *second))).sum();
-            usize::from(hits)
-        })
-        .sum()
 }
 
 /// What the character was before; 0xFF, which no UTF-8 holds, for characters the charset cannot have produced.

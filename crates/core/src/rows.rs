@@ -1,7 +1,9 @@
 //! The non-blank lines of a document with what can be said of each alone: its text, its shape, and the marker it starts with.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use crate::date::{self, DateLine};
 use crate::decode::Decoded;
 use crate::fold::Matched;
 use crate::lexicon::{self, Class, Hit, Position, Strength};
@@ -16,6 +18,8 @@ const NAME_MAX_CHARS: usize = 60;
 const NAME_MAX_WORDS: usize = 8;
 /// A name in quotes is shorter than what "the source said".
 const QUOTED_NAME_MAX_WORDS: usize = 4;
+/// Longest line that is looked at as a date.
+const DATE_MAX_BYTES: usize = 300;
 
 /// One non-blank line.
 #[derive(Debug, Clone)]
@@ -30,6 +34,8 @@ pub(crate) struct Row<'t> {
     pub(crate) shape: Shape,
     /// The word list entry it starts with.
     pub(crate) hit: Option<Hit>,
+    /// The date line it is, once somebody asked: sections, fields and notes all do.
+    date: OnceCell<Option<Box<DateLine>>>,
 }
 
 /// What a marker at the start of a line makes of the line, by its words and shape alone.
@@ -71,6 +77,7 @@ pub(crate) fn rows<'t>(decoded: &'t Decoded<'_>) -> Vec<Row<'t>> {
             start: range.text_start + indent,
             shape: Shape::of(text),
             hit: lexicon.find(text, &mut scratch),
+            date: OnceCell::new(),
         })
     };
     decoded.lines.iter().enumerate().filter_map(row).collect()
@@ -94,6 +101,12 @@ impl Row<'_> {
     /// A range of the decoded text, from a range of `text`.
     pub(crate) fn at(&self, range: &Range<usize>) -> Range<usize> {
         self.start + range.start..self.start + range.end
+    }
+
+    /// The date line that the row is, if it is one.
+    pub(crate) fn date(&self) -> Option<&DateLine> {
+        let find = || (self.text.len() <= DATE_MAX_BYTES).then(|| date::find_dates(self.text)).flatten();
+        self.date.get_or_init(|| find().map(Box::new)).as_deref()
     }
 
     /// What follows the marker, as found.

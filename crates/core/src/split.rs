@@ -126,7 +126,7 @@ impl<'t> Splitter<'_, 't> {
                 self.state.has_footer = true;
                 return self.label(SectionKind::Source, "source.agency_line", 0.8);
             }
-            if header::date_of(self.row(at)).is_some() {
+            if self.row(at).is_some_and(|row| row.date().is_some()) {
                 return self.label(self.date_kind(), "date.at_end", 0.8);
             }
             if self.is_unlabelled_tags(at) {

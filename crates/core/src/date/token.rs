@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::vocabulary::{self, Word};
+use crate::letters;
 
 /// Date lines have at most some thirty tokens; more is prose.
 const MAX_TOKENS: usize = 64;
@@ -45,7 +46,7 @@ pub(super) fn tokens(line: &str, max_unknown: usize) -> Option<Vec<Token>> {
             number(rest)
         } else if let Some(kind) = vocabulary::cjk_sign(c) {
             (kind, c.len_utf8())
-        } else if c.is_alphabetic() {
+        } else if letters::is_letter(c) {
             let len = word_len(rest);
             vocabulary::fold(&rest[..len], &mut folded);
             (vocabulary::find(&folded).map_or(Kind::Unknown, Kind::Word), len)
@@ -100,10 +101,10 @@ fn word_len(text: &str) -> usize {
     let (mut len, mut letters) = (0, 0);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        let joins = c == '.' && letters == 1 && chars.peek().is_some_and(|next| next.is_alphabetic());
+        let joins = c == '.' && letters == 1 && chars.peek().is_some_and(|next| letters::is_letter(*next));
         if joins {
             letters = 0;
-        } else if (c.is_alphabetic() || ('\u{0900}'..='\u{0963}').contains(&c))
+        } else if (letters::is_letter(c) || ('\u{0900}'..='\u{0963}').contains(&c))
             && vocabulary::cjk_sign(c).is_none()
         {
             letters += 1;

@@ -6,14 +6,13 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::decode::Decoded;
 use crate::lexicon::{self, Class};
 use crate::model::{Attribution, AttributionRole, SectionKind};
 use crate::rows::{QUOTES, Row};
 use crate::shape::Ending;
-use crate::split::header;
 
 use super::Parts;
 
@@ -82,7 +81,7 @@ fn sources(parts: &Parts<'_>, chain: &mut Vec<Attribution>) {
 
 /// `date | Source: name` or `date | name` on one line.
 fn source_beside_date(decoded: &Decoded<'_>, row: &Row<'_>) -> Option<Attribution> {
-    let rest = header::date_of(Some(row))?.rest?;
+    let rest = row.date()?.rest.clone()?;
     let text = row
         .text
         .get(rest.clone())?
@@ -169,9 +168,12 @@ fn credit_before(head: &str, at: usize, mark: &str) -> Option<Credit> {
         .then(|| Credit { whole: 0..end, name: start..start + name.len() })
 }
 
-/// Names that need no "agency" before them, and the words that stand before all others.
-static CITED: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::new(INTRODUCTIONS.iter().chain(&BARE_NAMES)).ok());
+/// Names that need no "agency" before them, and the words that stand before all others. Leftmost matches are those that vectors
+/// can search for.
+static CITED: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = INTRODUCTIONS.iter().chain(&BARE_NAMES);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(words).ok()
+});
 
 const INTRODUCTIONS: [&str; 5] = ["وكالة ", "صحيفة ", "قناة ", "شبكة ", "موقع "];
 const BARE_NAMES: [&str; 12] = [

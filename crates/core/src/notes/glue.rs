@@ -5,8 +5,12 @@
 
 use std::ops::Range;
 
+use crate::{letters, pairs};
+
 /// A subheading glued to its paragraph is no longer than this, in bytes, and its paragraph no shorter.
 const SUBHEADING_MAX_BYTES: usize = 160;
+
+const TEH_MARBUTA: [u8; 2] = [0xD8, 0xA9];
 
 /// Two words without a space.
 pub(super) struct Glued {
@@ -25,7 +29,9 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = Glued> + '_ {
         (Some(0xD9), Some(second)) => *second <= 0x8A && *second != 0x80,
         _ => false,
     };
-    let ends = memchr::memchr_iter(0xA9, bytes);
+    // Most lines have no such place, and a look at all pairs at once says so.
+    let is_glued = pairs::count_letters(bytes, TEH_MARBUTA, |lead, _| (lead == 0xD8) | (lead == 0xD9)) > 0;
+    let ends = memchr::memchr_iter(0xA9, if is_glued { bytes } else { &[] });
     let ends = ends.filter(move |&at| at > 0 && bytes[at - 1] == 0xD8 && is_letter(at + 1)).map(|at| at + 1);
     let mut is_first = true;
     ends.map(move |end| {
@@ -44,8 +50,8 @@ fn is_title(text: &str, end: usize) -> bool {
 /// Straight quotation marks with a letter on both sides, where the word before is more than a one-letter prefix.
 pub(super) fn quotes(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     memchr::memchr_iter(b'"', text.as_bytes()).filter_map(move |at| {
-        let before = text.get(..at)?.chars().rev().take_while(|c| c.is_alphabetic()).take(3).count();
-        let is_glued = before >= 3 && text.get(at + 1..)?.starts_with(char::is_alphabetic);
+        let before = text.get(..at)?.chars().rev().take_while(|c| letters::is_letter(*c)).take(3).count();
+        let is_glued = before >= 3 && text.get(at + 1..)?.starts_with(letters::is_letter);
         is_glued.then(|| around(text, at))
     })
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::fold;
+use crate::{fold, letters};
 
 /// Names of the days as they are spelt in print; compared as found, because this looks at every word.
 const DAYS: [&str; 13] = [
@@ -110,7 +110,7 @@ fn month_before(text: &str, count: usize) -> Option<(usize, usize)> {
 
 /// The month that the first `count` words of `text` name, and the byte where they end.
 fn month_after(text: &str, count: usize) -> Option<(usize, usize)> {
-    let is_edge = |c: char| !c.is_alphabetic();
+    let is_edge = |c: char| !letters::is_letter(c);
     let end = text.match_indices(is_edge).nth(count - 1).map_or(text.len(), |(at, _)| at);
     let name = text.get(..end)?.trim_end_matches(is_edge);
     Some((month(name)?, name.len()))

@@ -1,7 +1,6 @@
 //! What stands before the first paragraph: headline, date, byline, standfirst, caption, repeats of the headline.
 
 use super::{Splitter, State};
-use crate::date::{self, DateLine};
 use crate::lexicon::{self, Class};
 use crate::model::SectionKind;
 use crate::rows::{Cue, Row};
@@ -11,8 +10,6 @@ use crate::shape::Ending;
 const HEADER_ROWS: usize = 12;
 /// How far behind a standfirst its paragraph may stand.
 const STANDFIRST_REACH: usize = 10;
-/// Longest line that is looked at as a date.
-const DATE_MAX_BYTES: usize = 300;
 /// Longest line of names and places, in characters.
 const CREDIT_MAX_CHARS: usize = 48;
 
@@ -32,7 +29,7 @@ impl Splitter<'_, '_> {
                 Some(Cue::Promo) => self.label_hit(SectionKind::Promo, 0.8),
                 Some(Cue::Chrome) => self.label_hit(SectionKind::Chrome, 0.9),
                 Some(Cue::Marker | Cue::Inline | Cue::Keywords) => return,
-                None if date_of(Some(row)).is_some() => self.label(SectionKind::Date, "date.line", 0.95),
+                None if row.date().is_some() => self.label(SectionKind::Date, "date.line", 0.95),
                 None if headline.is_none() => {
                     if !self.is_headline(at) {
                         return;
@@ -109,9 +106,7 @@ impl Splitter<'_, '_> {
             match row.cue(true) {
                 Some(Cue::Byline) => self.label_hit(SectionKind::RelatedByline, 0.9),
                 Some(Cue::Caption) => self.label_hit(SectionKind::Caption, 0.8),
-                None if date_of(Some(row)).is_some() => {
-                    self.label(SectionKind::RelatedDate, "date.line", 0.95)
-                }
+                None if row.date().is_some() => self.label(SectionKind::RelatedDate, "date.line", 0.95),
                 None if is_repeat => {
                     self.label(SectionKind::HeadlineRepeat, "headline_repeat.same_text", 1.0)
                 }
@@ -125,11 +120,6 @@ impl Splitter<'_, '_> {
             }
         }
     }
-}
-
-/// The date line that a row is, if it is one.
-pub(crate) fn date_of(row: Option<&Row<'_>>) -> Option<DateLine> {
-    row.filter(|row| row.text.len() <= DATE_MAX_BYTES).and_then(|row| date::find_dates(row.text))
 }
 
 /// A short line that ends in a few bracketed words.

@@ -4,7 +4,6 @@ use super::Splitter;
 use crate::lexicon::Class;
 use crate::model::SectionKind;
 use crate::rows::{Cue, Row};
-use crate::split::header::date_of;
 
 /// A list in the middle of a body is no longer than this, unless it is bulleted (50 real blocks had 0 to 5 items).
 const LIST_MAX: usize = 5;
@@ -64,7 +63,8 @@ impl<'t> Splitter<'_, 't> {
             }
             _ => false,
         };
-        Ahead { items, has_paragraph, is_bulleted, has_date: date_of(rows.get(1)).is_some(), has_teaser }
+        let has_date = rows.get(1).is_some_and(|row| row.date().is_some());
+        Ahead { items, has_paragraph, is_bulleted, has_date, has_teaser }
     }
 
     /// A whole article follows: the page's own article is over, and there is text to be its body.
