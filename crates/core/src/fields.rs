@@ -5,14 +5,13 @@
 use std::ops::Range;
 
 use crate::decode::Decoded;
-use crate::fold::Matched;
+use crate::fold::{Matched, Words};
 use crate::hash;
 use crate::language;
 use crate::lexicon;
 use crate::model::{Article, DateValue, Language, LanguageMethod, Link, SectionKind};
 use crate::rows::Row;
 use crate::split::Label;
-use crate::words;
 
 mod attribution;
 mod keywords;
@@ -72,21 +71,22 @@ pub(crate) fn articles(document: &Document<'_>) -> Vec<Article> {
             part.rows.push(pair);
         }
     }
-    let mut folded = Vec::new();
-    parts.iter().map(|parts| article(parts, &mut folded)).collect()
+    let mut words = Words::default();
+    parts.iter().map(|parts| article(parts, &mut words)).collect()
 }
 
-/// `folded` is scratch space.
-fn article(parts: &Parts<'_>, folded: &mut Vec<u8>) -> Article {
+/// `words` is space to fold in.
+fn article(parts: &Parts<'_>, words: &mut Words) -> Article {
     let headline = parts
         .of(&[SectionKind::Headline, SectionKind::RelatedHeadline])
         .next()
         .map(|row| row.text.to_owned());
     let body = parts.body();
-    let fingerprint = hash::fingerprint(headline.as_deref(), &body, folded);
+    words.fold(&body);
     let (published, modified) = dates(parts);
-    let keywords = keywords::keywords(parts, &body);
+    let keywords = keywords::keywords(parts, words);
     Article {
+        fingerprint: hash::fingerprint(headline.as_deref(), words),
         headline,
         headline_inferred: false,
         standfirst: parts.of(&[SectionKind::Standfirst]).next().map(|row| row.text.to_owned()),
@@ -97,8 +97,7 @@ fn article(parts: &Parts<'_>, folded: &mut Vec<u8>) -> Article {
         keywords_raw: keywords.raw,
         language: language::detect(&body),
         char_count: u32::try_from(body.chars().count()).unwrap_or(u32::MAX),
-        word_count: words::count(&body),
-        fingerprint,
+        word_count: words.count(),
         body,
     }
 }
@@ -118,7 +117,7 @@ pub(crate) fn empty_article() -> Article {
         language: Language { tag: "und", confidence: 0.0, method: LanguageMethod::None },
         char_count: 0,
         word_count: 0,
-        fingerprint: hash::fingerprint(None, "", &mut Vec::new()),
+        fingerprint: hash::hash_article(None, ""),
     }
 }
 

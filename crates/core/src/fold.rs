@@ -4,13 +4,17 @@
 //! differences away (design section 4), with one table look-up per character. The tables are computed once, from the rules in
 //! [`fold_char`], so that the rules can be read and the pass stays fast.
 //!
-//! There are two forms. [`words`] is for hashing: words separated by one space, everything else gone. [`Matched`] is for finding
+//! There are two forms. [`Words`] is for hashing: words separated by one space, everything else gone. [`Matched`] is for finding
 //! markers: punctuation stays (it separates a marker from its headline) and every folded byte remembers where it came from.
 
 use std::sync::LazyLock;
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+mod words;
+
+pub(crate) use words::Words;
 
 /// Table entry: the character disappears.
 const DROP: u16 = 0;
@@ -24,7 +28,6 @@ const COMPOSE: u16 = 3;
 /// How one form of the text treats every character of the basic plane.
 struct Table(Box<[u16]>);
 
-static WORDS: LazyLock<Table> = LazyLock::new(|| Table::new(true));
 static MATCH: LazyLock<Table> = LazyLock::new(|| Table::new(false));
 
 impl Table {
@@ -134,105 +137,6 @@ fn fold_case(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().filter(|&lower| lower != '\u{0307}')
 }
 
-/// Appends the words of `text` to `out`, folded, separated by one space; no space before the first or after the last.
-///
-/// Appending to a non-empty `out` starts a new word. Linear in `text`.
-pub(crate) fn words(text: &str, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.reserve(text.len() + 1);
-    let mut pending = start > 0;
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    let mut word_open = false;
-    while let Some((code, width)) = next_code(bytes, at) {
-        at += width;
-        match WORDS.get(code) {
-            DROP => {}
-            BREAK => {
-                pending |= word_open;
-                word_open = false;
-            }
-            COMPOSE => {
-                out.truncate(start);
-                return words_slowly(text, out);
-            }
-            EXPAND => {
-                let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                if code > 0xFFFF && is_nfc_quick(std::iter::once(c)) != IsNormalized::Yes {
-                    out.truncate(start);
-                    return words_slowly(text, out);
-                }
-                push_folded(c, &mut pending, &mut word_open, out);
-            }
-            folded => {
-                open_word(&mut pending, &mut word_open, out);
-                push_char(out, u32::from(folded));
-            }
-        }
-    }
-}
-
-#[inline]
-fn open_word(pending: &mut bool, word_open: &mut bool, out: &mut Vec<u8>) {
-    if *pending {
-        out.push(b' ');
-        *pending = false;
-    }
-    *word_open = true;
-}
-
-/// The same for text with combining characters: dropped marks first, then NFC, then one rule a character.
-fn words_slowly(text: &str, out: &mut Vec<u8>) {
-    let mut pending = !out.is_empty();
-    let mut word_open = false;
-    for c in text.chars().filter(|&c| !is_dropped(c)).nfc() {
-        push_folded(c, &mut pending, &mut word_open, out);
-    }
-}
-
-/// Appends what `c` folds to, or ends the word when that is nothing.
-fn push_folded(c: char, pending: &mut bool, word_open: &mut bool, out: &mut Vec<u8>) {
-    let before = out.len();
-    fold_char(c, true, &mut |c| {
-        open_word(pending, word_open, out);
-        push_char(out, u32::from(c));
-    });
-    if out.len() == before {
-        *pending |= *word_open;
-        *word_open = false;
-    }
-}
-
-/// The code point at byte `at` of valid UTF-8, and its width in bytes; `None` at the end.
-#[inline]
-fn next_code(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
-    let byte = |offset: usize| u32::from(bytes.get(at + offset).copied().unwrap_or(0x80) & 0x3F);
-    let lead = *bytes.get(at)?;
-    Some(match lead {
-        0..0x80 => (u32::from(lead), 1),
-        0x80..0xE0 => (u32::from(lead & 0x1F) << 6 | byte(1), 2),
-        0xE0..0xF0 => (u32::from(lead & 0x0F) << 12 | byte(1) << 6 | byte(2), 3),
-        0xF0.. => (u32::from(lead & 0x07) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), 4),
-    })
-}
-
-/// Appends one character as UTF-8; the two shortest forms are all that Arabic and Latin text needs.
-#[inline]
-fn push_char(out: &mut Vec<u8>, code: u32) {
-    match code {
-        0..0x80 => out.push(code.to_le_bytes()[0]),
-        0x80..0x800 => {
-            let [low, high, ..] = (code << 2).to_le_bytes();
-            out.extend_from_slice(&[0xC0 | high, 0x80 | (low >> 2)]);
-        }
-        _ => {
-            let mut buffer = [0; 4];
-            let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-            out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
-        }
-    }
-}
-
 /// Folded text for matching, with the way back: lower case, one space for any white space, punctuation kept in one spelling.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Matched {
@@ -297,9 +201,7 @@ pub(crate) fn matched(text: &str) -> String {
 
 /// The word form of a whole text as a string.
 pub(crate) fn words_of(text: &str) -> String {
-    let mut out = Vec::new();
-    words(text, &mut out);
-    String::from_utf8(out).unwrap_or_default()
+    String::from_utf8(Words::of(text).into_bytes()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -332,9 +234,6 @@ mod tests {
     fn words_are_separated_by_one_space() {
         assert_eq!(words_of("  «قال»:\u{A0}\"نعم\"، #بلد_آخر…  "), "قال نعم بلد اخر");
         assert_eq!(words_of("—"), "");
-        let mut out = b"a".to_vec();
-        words("b", &mut out);
-        assert_eq!(out, b"a b");
     }
 
     #[test]
@@ -349,13 +248,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn fast_and_slow_paths_agree(text in "\\PC{0,60}|[ا-ي\u{64B}-\u{652} .،\"a-zé\u{301}0-9]{0,60}") {
-            let mut slow = Vec::new();
-            words_slowly(&text, &mut slow);
-            prop_assert_eq!(words_of(&text), String::from_utf8(slow).unwrap());
-        }
-
         #[test]
         fn folding_words_twice_changes_nothing(text in "[ء-يٱ-ۓًّـA-Zà-ÿА-яぁ-んァ-ヶ一-龥 .،\"ﻻﷲ½²٠-٩e\u{301}]{0,60}") {
             let once = words_of(&text);

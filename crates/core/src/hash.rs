@@ -12,7 +12,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::fold;
+use crate::fold::Words;
 use crate::model::Fingerprint;
 
 /// The name of the folding and field layout behind every hash but the raw one.
@@ -33,25 +33,22 @@ pub fn raw_sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// Hashes one article whose headline came from outside its text.
 pub fn hash_article(headline: Option<&str>, body: &str) -> Fingerprint {
-    fingerprint(headline, body, &mut Vec::new())
+    fingerprint(headline, &Words::of(body))
 }
 
-/// Hashes one article. `folded` is scratch space: on return it holds the folded words of the body, nothing else.
-pub(crate) fn fingerprint(headline: Option<&str>, body: &str, folded: &mut Vec<u8>) -> Fingerprint {
-    folded.clear();
-    fold::words(headline.unwrap_or_default(), folded);
-    let headline_words = std::mem::take(folded);
-    fold::words(body, folded);
+/// Hashes one article from the words of its body.
+pub(crate) fn fingerprint(headline: Option<&str>, body: &Words) -> Fingerprint {
+    let headline_words = Words::of(headline.unwrap_or_default());
     let mut hasher = start(BODY_FIRST);
-    field(&mut hasher, folded);
+    field(&mut hasher, body.bytes());
     let body_sha256 = hasher.clone().finalize().into();
-    field(&mut hasher, &headline_words);
+    field(&mut hasher, headline_words.bytes());
     let headline_sha256 = headline.map(|_| {
         let mut hasher = start(HEADLINE_FIRST);
-        field(&mut hasher, &headline_words);
+        field(&mut hasher, headline_words.bytes());
         hasher.finalize().into()
     });
-    let body_is_evidence = is_evidence(folded);
+    let body_is_evidence = is_evidence(body.bytes());
     Fingerprint { content_sha256: hasher.finalize().into(), body_sha256, headline_sha256, body_is_evidence }
 }
 
@@ -84,7 +81,7 @@ mod tests {
         "قال الوزير إن الميناء الجديد سيفتح أبوابه قبل نهاية العام، وإن العمل فيه يسير وفق الخطة.";
 
     fn print(headline: Option<&str>, body: &str) -> Fingerprint {
-        fingerprint(headline, body, &mut Vec::new())
+        hash_article(headline, body)
     }
 
     #[test]

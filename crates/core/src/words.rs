@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// What a character does to the run of letters it meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(crate) enum Class {
     /// Letter or digit: opens a word or goes on with one.
     Word,
     /// A mark on the letter before it.
@@ -23,41 +23,71 @@ enum Class {
 
 /// Words of `text` with a letter or digit in them.
 pub(crate) fn count(text: &str) -> u32 {
-    let bytes = text.as_bytes();
-    let mut words = 0;
-    let mut start = 0;
-    for end in memchr::memchr2_iter(b' ', b'\n', bytes).chain([bytes.len()]) {
-        let chunk = text.get(start..end).unwrap_or_default();
-        words += count_plain(chunk).unwrap_or_else(|| chunk.unicode_words().count());
-        start = end + 1;
+    let mut counter = Counter::new(text);
+    for (at, c) in text.char_indices() {
+        match c {
+            ' ' | '\n' => counter.end_chunk(at),
+            _ => counter.step(class(c)),
+        }
     }
-    u32::try_from(words).unwrap_or(u32::MAX)
+    counter.finish()
 }
 
-/// Words between two spaces; `None` when the full rules are needed.
-fn count_plain(chunk: &str) -> Option<usize> {
-    let mut words = 0;
-    let mut before = Class::Break;
-    for c in chunk.chars() {
-        let class = class(c);
-        match (before, class) {
+/// A count in the making, for a pass over the text that does other things as well.
+pub(crate) struct Counter<'t> {
+    text: &'t str,
+    words: usize,
+    /// Where the text between two spaces began, and the words in it so far.
+    chunk_start: usize,
+    chunk_words: usize,
+    before: Class,
+    /// Between these two spaces the full rules are needed.
+    is_unsure: bool,
+}
+
+impl<'t> Counter<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, words: 0, chunk_start: 0, chunk_words: 0, before: Class::Break, is_unsure: false }
+    }
+
+    /// Goes on with a character, or with several letters or digits at once; not with a space or line feed.
+    #[inline]
+    pub(crate) fn step(&mut self, class: Class) {
+        match (self.before, class) {
             (_, Class::Other)
             | (Class::Middle, Class::Word)
-            | (Class::Break | Class::Middle, Class::Mark) => return None,
-            (Class::Break, Class::Word) => words += 1,
-            (Class::Word | Class::Mark, Class::Mark) => {}
-            (_, Class::Break) => {}
+            | (Class::Break | Class::Middle | Class::Other, Class::Mark) => self.is_unsure = true,
+            (Class::Break, Class::Word) => self.chunk_words += 1,
             // Punctuation in front of a word is no middle.
-            (Class::Break, Class::Middle) => continue,
-            (Class::Word | Class::Mark | Class::Middle | Class::Other, Class::Word | Class::Middle) => {}
-            (Class::Other, Class::Mark) => return None,
+            (Class::Break, Class::Middle) => return,
+            (Class::Word | Class::Mark, Class::Word | Class::Mark | Class::Middle)
+            | (Class::Middle, Class::Middle)
+            | (Class::Other, Class::Word | Class::Middle)
+            | (_, Class::Break) => {}
         }
-        before = class;
+        self.before = class;
     }
-    Some(words)
+
+    /// A space or line feed stands at byte `at`.
+    #[inline]
+    pub(crate) fn end_chunk(&mut self, at: usize) {
+        if self.is_unsure {
+            let chunk = self.text.get(self.chunk_start..at).unwrap_or_default();
+            self.chunk_words = chunk.unicode_words().count();
+        }
+        self.words += self.chunk_words;
+        (self.chunk_words, self.before, self.is_unsure) = (0, Class::Break, false);
+        self.chunk_start = at + 1;
+    }
+
+    pub(crate) fn finish(mut self) -> u32 {
+        self.end_chunk(self.text.len());
+        u32::try_from(self.words).unwrap_or(u32::MAX)
+    }
 }
 
-fn class(c: char) -> Class {
+/// The class of `c`, which is no space and no line feed.
+pub(crate) fn class(c: char) -> Class {
     match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' => Class::Word,
         '\u{0620}'..='\u{064A}'

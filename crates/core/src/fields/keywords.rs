@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::fold;
+use crate::fold::{self, Words};
 use crate::lexicon::Class;
 use crate::model::SectionKind;
 
@@ -23,15 +23,16 @@ pub(super) struct Keywords {
     pub(super) raw: Option<String>,
 }
 
-pub(super) fn keywords(parts: &Parts<'_>, body: &str) -> Keywords {
+pub(super) fn keywords(parts: &Parts<'_>, body: &Words) -> Keywords {
     let mut keywords = Keywords::default();
     let mut seen = BTreeSet::new();
     for row in parts.of(&[SectionKind::Keywords]) {
         let has_label = row.hit.as_ref().is_some_and(|hit| hit.class == Class::Keywords);
         let raw = if has_label { row.rest() } else { row.text };
         keywords.raw.get_or_insert_with(|| raw.to_owned());
-        let headlines = parts.of(&[SectionKind::Headline, SectionKind::RelatedHeadline]).map(|row| row.text);
-        for phrase in phrases(raw, headlines.chain([body])) {
+        let headlines = parts.of(&[SectionKind::Headline, SectionKind::RelatedHeadline]);
+        let headlines: Vec<Words> = headlines.map(|row| Words::of(row.text)).collect();
+        for phrase in phrases(raw, body, &headlines) {
             if seen.insert(fold::words_of(phrase)) {
                 keywords.phrases.push(phrase.to_owned());
             }
@@ -40,24 +41,21 @@ pub(super) fn keywords(parts: &Parts<'_>, body: &str) -> Keywords {
     keywords
 }
 
-fn phrases<'r, 'b>(raw: &'r str, article: impl Iterator<Item = &'b str>) -> Vec<&'r str> {
+fn phrases<'r>(raw: &'r str, body: &Words, headlines: &[Words]) -> Vec<&'r str> {
     if raw.contains(SEPARATORS) {
         return raw.split(SEPARATORS).map(str::trim).filter(|phrase| !phrase.is_empty()).collect();
     }
     let tokens: Vec<Token<'_>> = tokens(raw).collect();
-    // Sentences of the article and the line itself, each word between spaces, so that whole words are found.
-    let mut known = String::from(" ");
-    for sentence in article.flat_map(|text| text.split(['.', ',', '،', '؛', ':', '؟', '?', '!', '\n', '"']))
-    {
-        push_words(&mut known, sentence);
-    }
+    let is_known =
+        |phrase: &str| body.contains(phrase) || headlines.iter().any(|words| words.contains(phrase));
+    // The line itself, each word between spaces, so that whole words are found.
     let own: String =
         tokens.iter().map(|token| format!(" {}", token.folded)).chain([" ".to_owned()]).collect();
     let mut phrases = Vec::new();
     let mut at = 0;
     let mut unknown: Option<usize> = None;
     while at < tokens.len() {
-        let length = known_length(&tokens, at, &known, &own);
+        let length = known_length(&tokens, at, is_known, &own);
         if length == 0 {
             unknown.get_or_insert(at);
             at += 1;
@@ -87,30 +85,15 @@ fn tokens(raw: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
-fn push_words(known: &mut String, sentence: &str) {
-    let words = fold::words_of(sentence);
-    if !words.is_empty() {
-        known.push_str(&words);
-        known.push_str(" \n ");
-    }
-}
-
-/// Words from `at` on that stand together in `known`, or twice in the line itself; 0 when not even the first does.
-fn known_length(tokens: &[Token<'_>], at: usize, known: &str, own: &str) -> usize {
+/// Words from `at` on that stand together in the article, or twice in the line itself; 0 when not even the first does.
+fn known_length(tokens: &[Token<'_>], at: usize, is_known: impl Fn(&str) -> bool, own: &str) -> usize {
     let mut needle = String::from(" ");
     let mut longest = 0;
     for (index, token) in tokens.iter().skip(at).take(PHRASE_MAX).enumerate() {
         needle.push_str(&token.folded);
         needle.push(' ');
-        let finder = memchr::memmem::Finder::new(needle.as_bytes());
-        let is_known = finder.find(known.as_bytes()).is_some();
-        let is_twin = || {
-            let first = finder.find(own.as_bytes());
-            first
-                .and_then(|first| own.as_bytes().get(first + 1..))
-                .is_some_and(|rest| finder.find(rest).is_some())
-        };
-        if is_known || is_twin() {
+        let is_twin = || own.find(&needle).is_some_and(|first| own[first + 1..].contains(&needle));
+        if is_known(&needle) || is_twin() {
             longest = index + 1;
         } else {
             break;
@@ -133,7 +116,7 @@ mod tests {
         "زار وزير النقل أمس مدينة الرمال البيضاء، وقال وزير النقل إن مدينة الرمال البيضاء تنتظر القطار.";
 
     fn split(raw: &str) -> Vec<&str> {
-        phrases(raw, [BODY].into_iter())
+        phrases(raw, &Words::of(BODY), &[])
     }
 
     #[test]
@@ -157,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_phrase_does_not_cross_a_sentence() {
-        let body = ["انتظر الناس القطار. وزير جديد"];
-        assert_eq!(phrases("القطار وزير", body.into_iter()), ["القطار", "وزير"]);
+        let body = Words::of("انتظر الناس القطار. وزير جديد");
+        assert_eq!(phrases("القطار وزير", &body, &[]), ["القطار", "وزير"]);
+        assert_eq!(phrases("القطار وزير", &body, &[Words::of("القطار وزير")]), ["القطار وزير"]);
     }
 }
