@@ -94,6 +94,8 @@ fn follow(data_dir: &Path, wanted: usize) -> Result<HashMap<String, Instant>, Ta
     let (mut seen, mut next) = (HashMap::new(), 0);
     let mut last_news = Instant::now();
     while seen.len() < wanted && last_news.elapsed() < Duration::from_secs(30) {
+        // A reader beside a running process is a picture of the log at its opening.
+        let reader = EmbeddedReader::open(data_dir).map_err(log_error)?;
         let messages = reader
             .read(Topic::Records, 0, next, Limit { messages: 1000, bytes: 8 << 20 })
             .map_err(log_error)?;

@@ -37,14 +37,31 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
         runs.push(usage);
     }
     runs.sort_by_key(|usage| usage.wall);
-    let median = runs[runs.len() / 2];
-    report("barid, median", median, options.articles, bytes);
-    if !options.alone {
-        let rsyslog = rsyslog(&input, bytes)?;
-        report("rsyslog imfile", rsyslog, options.articles, bytes);
-        let ratio = rsyslog.cpu.as_secs_f64() / median.cpu.as_secs_f64();
-        println!("MiB per CPU-second, barid to rsyslog: {ratio:.2}x (goal: >= 3x)");
+    report("barid, median", runs[runs.len() / 2], options.articles, bytes);
+    if options.alone { Ok(()) } else { beside_rsyslog(&binary) }
+}
+
+/// rsyslog holds every file open, and this many fit the usual limit of open files.
+const BESIDE_RSYSLOG: usize = 10_000;
+
+/// Both on the same files, in turn: the share of a processor is what is compared, not the wall clock.
+fn beside_rsyslog(binary: &Path) -> Result<(), TaskError> {
+    let (input, bytes) = corpus(BESIDE_RSYSLOG)?;
+    println!("\nbeside rsyslog: {BESIDE_RSYSLOG} articles, {:.0} MiB", mib(bytes));
+    let mut ratios = Vec::new();
+    for _ in 0..3 {
+        let ours = one_run(binary, &input, BESIDE_RSYSLOG)?;
+        report("barid", ours, BESIDE_RSYSLOG, bytes);
+        let (theirs, read) = rsyslog(&input, bytes)?;
+        report("rsyslog imfile", theirs, BESIDE_RSYSLOG, read);
+        // Per byte that each of them carried: rsyslog leaves lines without a newline unread.
+        ratios.push((bytes as f64 / ours.cpu.as_secs_f64()) / (read as f64 / theirs.cpu.as_secs_f64()));
     }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "MiB per CPU-second, barid to rsyslog: {:.2}x (median of {:.2?}; goal: >= 3x)",
+        ratios[1], ratios
+    );
     Ok(())
 }
 
@@ -78,8 +95,8 @@ fn one_run(binary: &Path, input: &Path, articles: usize) -> Result<Usage, TaskEr
     Ok(usage)
 }
 
-/// rsyslog reads the same files line by line into one file. It never ends by itself: it is done when its output stops growing.
-fn rsyslog(input: &Path, bytes: u64) -> Result<Usage, TaskError> {
+/// rsyslog reads the same files line by line into one file; returns what it used and how many bytes it wrote. It never ends by itself: it is done when its output stops growing.
+fn rsyslog(input: &Path, bytes: u64) -> Result<(Usage, u64), TaskError> {
     if Command::new("rsyslogd").arg("-v").stdout(Stdio::null()).status().is_err() {
         println!("installing Debian's rsyslog (needs root)");
         let install = || {
@@ -134,15 +151,10 @@ fn rsyslog(input: &Path, bytes: u64) -> Result<Usage, TaskError> {
     }
     let _ = child.kill();
     let _ = child.wait();
-    println!(
-        "rsyslog wrote {:.0} MiB of {:.0} MiB (last lines without a newline are not read)",
-        mib(size),
-        mib(bytes)
-    );
     if size < bytes / 2 {
         return Err(TaskError::Said(
             "rsyslog read less than half of the input: no fair comparison".to_owned(),
         ));
     }
-    Ok(usage)
+    Ok((usage, size))
 }

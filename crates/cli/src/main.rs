@@ -19,6 +19,9 @@ use clap::Parser;
 use crate::args::Args;
 use crate::error::CliError;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
