@@ -6,6 +6,12 @@
 /// Bytes in a run; a counter of one byte does not overflow in it.
 const RUN: usize = 128;
 
+/// Bytes that pass a test.
+pub(crate) fn count_bytes(bytes: &[u8], test: impl Fn(u8) -> bool) -> usize {
+    let hits = |run: &[u8]| run.iter().map(|byte| u8::from(test(*byte))).sum::<u8>();
+    bytes.chunks(RUN).map(|run| usize::from(hits(run))).sum()
+}
+
 /// Pairs of neighbouring bytes that pass a test. The test should combine its comparisons with `&` and `|`, which do not branch.
 pub(crate) fn count(bytes: &[u8], test: impl Fn(u8, u8) -> bool) -> usize {
     let seconds = bytes.get(1..).unwrap_or_default();
@@ -46,6 +52,7 @@ mod tests {
             let text = format!("{}\u{0627}\u{0644}\u{0627}", " ".repeat(before));
             let (alef, lam) = ([0xD8, 0xA7], |a: u8, b: u8| (a == 0xD9) & (b == 0x84));
             assert_eq!(count(text.as_bytes(), |a, b| [a, b] == alef), 2, "{before}");
+            assert_eq!(count_bytes(text.as_bytes(), |byte| byte >= 0xD8), 3, "{before}");
             assert_eq!(count_letters(text.as_bytes(), alef, lam), 1, "{before}");
         }
         assert_eq!(count(b"", |_, _| true), 0);

@@ -80,7 +80,9 @@ pub(crate) fn rows<'t>(decoded: &'t Decoded<'_>) -> Vec<Row<'t>> {
             date: OnceCell::new(),
         })
     };
-    decoded.lines.iter().enumerate().filter_map(row).collect()
+    let mut rows = Vec::with_capacity(decoded.lines.len());
+    rows.extend(decoded.lines.iter().enumerate().filter_map(row));
+    rows
 }
 
 /// `line` without white space, controls and invisible marks around it.

