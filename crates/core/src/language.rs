@@ -166,18 +166,18 @@ fn is_plain_arabic(sample: &[u8]) -> bool {
     let letters = pairs::count(sample, |a, b| ((a == 0xD8) & (b >= 0xA1)) | ((a == 0xD9) & (b <= 0x8A)));
     // Japanese is told by one kana (E3) among other letters.
     let is_foreign = |a: u8, b: u8| ((a == 0xD9) & (b >= 0xAE)) | (a == 0xDA) | (a == 0xDB) | (a >= 0xE3);
-    if letters < 100 || pairs::count(sample, is_foreign) > 0 {
+    // All other bytes are at most as many letters of other scripts, spaces counted with them.
+    let others = sample.len().saturating_sub(2 * letters);
+    if letters < 100 || others * 3 > letters * 2 || pairs::count(sample, is_foreign) > 0 {
         return false;
     }
-    let is_other = |a: u8| ((a | 0x20).wrapping_sub(b'a') < 26) | ((a >= 0xC2) & !matches!(a, 0xD8 | 0xD9));
-    let others = pairs::count(sample, |a, _| is_other(a));
     let is_own = |a: u8, b: u8| {
         ((a == 0xD8) & ((b == 0xA9) | (b == 0xA3) | (b == 0xA5))) | ((a == 0xD9) & (b == 0x89))
     };
     let own = pairs::count(sample, is_own);
     let articles = pairs::count_letters(sample, [0xD8, 0xA7], |a, b| (a == 0xD9) & (b == 0x84));
-    let least = usize::try_from(SURE_SHARE).unwrap_or(usize::MAX) * (letters + others);
-    others * 4 < letters && own * 1000 >= least && articles * 1000 >= least
+    let least = letters * usize::try_from(SURE_SHARE).unwrap_or(usize::MAX);
+    own * 1000 >= least && articles * 1000 >= least
 }
 
 /// Which of the languages written in Arabic letters. Arabic itself has no letter of its own but teh marbuta (one letter in forty),
