@@ -33,7 +33,7 @@ impl Stand {
         fs::create_dir_all(root)?;
         let stand = Self { binary: binary.to_owned(), root: root.to_owned(), input: input.to_owned() };
         let config = format!(
-            "data_dir = {:?}\n\n[[files]]\nid = \"corpus\"\npath = {:?}\nsettle_ms = 50\n\n[sink.jsonl]\ndir = {:?}\n{extra}",
+            "data_dir = {:?}\n\n[[files]]\nid = \"corpus\"\npath = {:?}\n\n[sink.jsonl]\ndir = {:?}\n{extra}",
             stand.root.join("data"),
             stand.input,
             stand.output_dir(),

@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
 }
 
 /// rsyslog holds every file open, and this many fit the usual limit of open files.
-const BESIDE_RSYSLOG: usize = 10_000;
+const BESIDE_RSYSLOG: usize = 6_000;
 
 /// Both on the same files, in turn: the share of a processor is what is compared, not the wall clock.
 fn beside_rsyslog(binary: &Path) -> Result<(), TaskError> {
