@@ -1,6 +1,9 @@
 //! The published JSON Schema: generated from the struct, written down in `docs/record.schema.json`, and true of every golden record.
 //! `cargo bless` rewrites the file.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must say so; clippy's exception does not cover helpers")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +18,8 @@ fn root() -> PathBuf {
 
 fn golden_records() -> Vec<Value> {
     let goldens = files_with_extension(&root().join("tests/goldens"), "json").unwrap();
-    let read = |path: &PathBuf| serde_json::from_str::<Vec<Value>>(&fs::read_to_string(path).unwrap()).unwrap();
+    let read =
+        |path: &PathBuf| serde_json::from_str::<Vec<Value>>(&fs::read_to_string(path).unwrap()).unwrap();
     let records: Vec<Value> = goldens.iter().flat_map(read).collect();
     assert!(records.len() > 60, "only {} golden records", records.len());
     records
