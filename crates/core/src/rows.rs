@@ -18,8 +18,6 @@ const NAME_MAX_CHARS: usize = 60;
 const NAME_MAX_WORDS: usize = 8;
 /// A name in quotes is shorter than what "the source said".
 const QUOTED_NAME_MAX_WORDS: usize = 4;
-/// Longest line that is looked at as a date.
-const DATE_MAX_BYTES: usize = 300;
 
 /// One non-blank line.
 #[derive(Debug, Clone)]
@@ -107,8 +105,7 @@ impl Row<'_> {
 
     /// The date line that the row is, if it is one.
     pub(crate) fn date(&self) -> Option<&DateLine> {
-        let find = || (self.text.len() <= DATE_MAX_BYTES).then(|| date::find_dates(self.text)).flatten();
-        self.date.get_or_init(|| find().map(Box::new)).as_deref()
+        self.date.get_or_init(|| date::find_dates(self.text).map(Box::new)).as_deref()
     }
 
     /// What follows the marker, as found.

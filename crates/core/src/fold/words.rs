@@ -268,7 +268,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4000))]
         #[test]
         fn fast_and_slow_ways_agree(
-            text in "\\PC{0,60}|[ا-ي\u{64B}-\u{652} .،\n\"a-zé\u{301}0-9]{0,60}|[ة-يa-zÀ-ÿЖﷺﷲＡȺẞ‘.:\n 一𝐀🕐]{0,60}"
+            text in "\\PC{0,60}|[ا-ي\u{64B}-\u{652} .،\n\"a-zé\u{301}0-9]{0,60}|[אב\"a ]{0,12}|[ة-يa-zÀ-ÿЖﷺﷲＡȺẞ‘.:\n 一𝐀🕐]{0,60}"
         ) {
             let (mut fast, mut slow) = (Words::default(), Words::default());
             let is_fast = fast.fold_fast(&text);

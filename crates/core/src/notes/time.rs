@@ -61,7 +61,7 @@ fn relative_day(text: &str, day: Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let before = text.get(..day.start)?.trim_end();
-    if before.len() < day.start && before.ends_with(is_word) {
+    if before.ends_with(is_word) {
         let start = before.trim_end_matches(is_word).len();
         return ANCHORS.contains(&before.get(start..)?).then_some(start..day.end);
     }
