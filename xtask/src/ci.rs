@@ -10,7 +10,9 @@ use crate::{chaos, root, tools};
 pub(crate) fn run() -> Result<(), TaskError> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
-    cargo_with(&["test", "--workspace"], &[("BARID_PROMTOOL", &promtool()?)])?;
+    let promtool = promtool()?;
+    cargo_with(&["test", "--workspace"], &[("BARID_PROMTOOL", &promtool)])?;
+    tools::run(Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?))?;
     chaos::run(&chaos::Options::short())?;
     cargo_with(
         &["doc", "--workspace", "--no-deps", "--quiet"],
