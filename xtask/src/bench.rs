@@ -35,7 +35,7 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
             bench_idle::run(&bench_idle::Options::default())
         }
         Bench::Idle(options) => bench_idle::run(&options),
-        Bench::Core => cargo(&["bench", "--package", "barid-core"]),
+        Bench::Core => cargo(&["bench", "--package", "barid-core", "--bench", "parse"]),
         Bench::Store { entries } => {
             let entries = entries.to_string();
             let store = |arguments: &[&str]| {

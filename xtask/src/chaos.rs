@@ -1,7 +1,7 @@
 //! Kill-anywhere: whatever dies in between, the output set is that of a run without faults.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barid_tests::{Corpus, Ended, Line, Prose, Random, Stand, seeds_dir};
 
@@ -59,7 +59,9 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     corpus.write(&prose, &input).map_err(io("writing the corpus"))?;
     let chaos = Chaos { binary, root: folder, input };
     let calm = chaos.stand("calm")?;
+    let started = Instant::now();
     calm.once(None).map_err(io("the run without faults"))?;
+    let half_way = started.elapsed() / 2;
     let expected = calm.output().map_err(io("reading the output of the run without faults"))?;
     println!("\nchaos: {} articles, {} records without faults", options.articles, expected.len());
     if expected.len() < options.articles {
@@ -69,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
             options.articles
         )));
     }
-    chaos.named_points(&expected)?;
+    chaos.named_points(&expected, half_way)?;
     chaos.random_kills(&expected, options.kills, &mut Random::new(options.seed))
 }
 
@@ -90,26 +92,28 @@ impl Chaos {
         Stand::new(&self.binary, &self.root.join(name), &self.input, CONFIG).map_err(io("preparing a run"))
     }
 
-    /// Kills at each named point, and once more at the same point during the recovery, then lets the run end.
-    fn named_points(&self, expected: &[Line]) -> Result<(), TaskError> {
+    /// Kills at each named point, and twice more at the same point while it recovers, then lets the run end. A point that a first run does
+    /// not reach belongs to the recovery: it gets something to recover from.
+    fn named_points(&self, expected: &[Line], half_way: Duration) -> Result<(), TaskError> {
         let (mut kills, mut never) = (0, Vec::new());
         for point in points() {
             let mut reached = false;
             for nth in OCCURRENCES {
                 let armed = format!("{point}:{nth}");
-                let stand = self.stand("point")?;
-                // Points of the recovery itself need something to recover from.
-                let mut died =
-                    stand.once_killed_after(Duration::from_millis(150)).map_err(io(&armed))? == Ended::Killed;
+                let mut stand = self.stand("point")?;
+                if stand.once(Some(&armed)).map_err(io(&armed))? == Ended::Killed {
+                    (reached, kills) = (true, kills + 1);
+                } else {
+                    verdict(&stand, &armed, expected)?;
+                    stand = self.stand("point")?;
+                    stand.once_killed_after(half_way).map_err(io(&armed))?;
+                }
                 for _ in 0..2 {
                     if stand.once(Some(&armed)).map_err(io(&armed))? == Ended::Killed {
-                        (died, reached) = (true, true);
-                        kills += 1;
+                        (reached, kills) = (true, kills + 1);
                     }
                 }
-                if died {
-                    stand.once(None).map_err(io(&armed))?;
-                }
+                stand.once(None).map_err(io(&armed))?;
                 verdict(&stand, &armed, expected)?;
             }
             if !reached {

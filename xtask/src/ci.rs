@@ -12,7 +12,9 @@ pub(crate) fn run() -> Result<(), TaskError> {
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     let promtool = promtool()?;
     cargo_with(&["test", "--workspace"], &[("BARID_PROMTOOL", &promtool)])?;
-    tools::run(Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?))?;
+    tools::run(
+        Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?),
+    )?;
     chaos::run(&chaos::Options::short())?;
     cargo_with(
         &["doc", "--workspace", "--no-deps", "--quiet"],
