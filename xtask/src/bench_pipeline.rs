@@ -83,6 +83,7 @@ fn one_run(binary: &Path, input: &Path, articles: usize) -> Result<Usage, TaskEr
     let root = bench_dir("pipeline")?;
     let _ = fs::remove_dir_all(&root);
     let stand = Stand::new(binary, &root, input, "").map_err(io("preparing a run"))?;
+    warm(input)?;
     let mut child = stand.start(true, None).map_err(io("starting barid"))?;
     let usage = watch(&mut child)?;
     // The documents' own records plus those of their related articles.
@@ -93,6 +94,16 @@ fn one_run(binary: &Path, input: &Path, articles: usize) -> Result<Usage, TaskEr
         return Err(TaskError::Said(format!("{documents} documents came out of {articles}")));
     }
     Ok(usage)
+}
+
+/// Reads every input once, so that neither program waits for the disk to find what the operating system forgot.
+fn warm(input: &Path) -> Result<(), TaskError> {
+    for folder in fs::read_dir(input).map_err(io("listing the input"))?.flatten() {
+        for file in fs::read_dir(folder.path()).map_err(io("listing the input"))?.flatten() {
+            fs::read(file.path()).map_err(io("reading the input"))?;
+        }
+    }
+    Ok(())
 }
 
 /// rsyslog reads the same files line by line into one file; returns what it used and how many bytes it wrote. It never ends by itself: it is done when its output stops growing.
@@ -132,6 +143,7 @@ fn rsyslog(input: &Path, bytes: u64) -> Result<(Usage, u64), TaskError> {
         root.join("rsyslog.conf").display(),
         root.join("pid").display()
     );
+    warm(input)?;
     let started = Instant::now();
     let mut child = Command::new("bash")
         .args(["-c", &script])

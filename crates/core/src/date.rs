@@ -73,7 +73,7 @@ pub(crate) fn find_dates(line: &str) -> Option<DateLine> {
 }
 
 /// Reads a text that states one instant: RFC 3339, RFC 2822, asctime, Unix seconds or milliseconds, and every form of
-/// [`find_dates`](self). `None` when it states none, or more than one.
+/// `find_dates`. `None` when it states none, or more than one.
 pub fn parse_date(text: &str) -> Option<DateValue> {
     let text = text.trim();
     if text.len() > MAX_LINE_BYTES {
