@@ -10,7 +10,7 @@ fn main() {
     let number =
         version.as_deref().and_then(|version| version.split_whitespace().nth(1)).unwrap_or("unknown");
     let mut out = std::io::stdout();
-    let tell = format!("cargo::rerun-if-changed=build.rs\ncargo::rustc-env=BARID_RUSTC={number}\n");
+    let tell = format!("cargo::rerun-if-changed=build.rs\ncargo::rustc-env=BUILD_RUSTC={number}\n");
     // Cargo reads this; when it has gone there is nothing left to build.
     let _ = std::io::Write::write_all(&mut out, tell.as_bytes());
 }

@@ -126,11 +126,11 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
 
 const BUILD: BuildInfo<'static> = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
-    commit: match option_env!("BARID_COMMIT") {
+    commit: match option_env!("BUILD_COMMIT") {
         Some(commit) => commit,
         None => "unknown",
     },
-    rustc: env!("BARID_RUSTC"),
+    rustc: env!("BUILD_RUSTC"),
 };
 
 /// Milliseconds since the Unix epoch.

@@ -36,8 +36,8 @@ pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgr
 /// Logs what is odd about a configuration, once there is a log.
 pub(crate) fn tell_warnings(loaded: &Loaded) {
     for warning in &loaded.warnings {
-        let hint = warning.hint.as_deref().unwrap_or_default();
-        tracing::warn!(code = warning.code, hint, "{warning}");
+        // An absent hint is left out, not shown empty.
+        tracing::warn!(code = warning.code, hint = warning.hint.as_deref(), "{warning}");
     }
 }
 
