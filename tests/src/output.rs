@@ -139,4 +139,21 @@ mod tests {
         starts(&[line("b", 1), line("a", 1)], "order");
         starts(&[line("a", 1), Line { verdict: "exact_copy".into(), ..line("b", 1) }], "changed");
     }
+
+    #[test]
+    fn a_gap_between_files_and_a_file_that_holds_too_little_are_errors() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let record = r#"{"record_id":"a","version":1,"dedup":{"verdict":"unique","canonical_record_id":"a"},"source":{"source_id":"s","key":"k"},"hashes":{"content_sha256":"0"}}"#;
+        let write = |first: u64, last: u64, lines: usize| {
+            let text = format!("{record}\n").repeat(lines);
+            fs::write(dir.path().join(format!("records-0-{first:020}-{last:020}.jsonl")), text)
+                .expect("written");
+        };
+        write(0, 1, 2);
+        assert_eq!(read_output(dir.path()).expect("whole").len(), 2);
+        write(3, 3, 1);
+        assert!(read_output(dir.path()).is_err_and(|error| error.to_string().contains("starts at 3")));
+        write(2, 2, 0);
+        assert!(read_output(dir.path()).is_err_and(|error| error.to_string().contains("holds 0 records")));
+    }
 }

@@ -133,7 +133,7 @@ fn a_file_finished_before_the_crash_is_adopted_and_a_half_written_one_removed() 
     let finished = RecordFile::new(&config.dir, 0, 29, false);
     fs::write(&finished.path, (0..30).map(|number| line(number) + "\n").collect::<String>())
         .expect("written");
-    fs::write(config.dir.join(".records-0-00000000000000000030.tmp"), "{\"n\":3").expect("written");
+    fs::write(config.dir.join(".records-0-00000000000000000012.tmp"), "{\"n\":3").expect("written");
     let summary = drain(&log, &config).expect("drained");
     assert_eq!(summary.records, 20);
     assert_eq!(numbers(&config.dir), counted(50));
