@@ -183,6 +183,42 @@ pub(crate) const CODES: &[Code] = &[
         "The log was opened beside the process that owns it. Only that process may write.",
     ),
     code(
+        "E0314",
+        "messages come again",
+        "Partitions moved to another process, or a transaction did not commit: what was read and not committed is read again. Nothing is lost or doubled.",
+    ),
+    code(
+        "E0315",
+        "no longer the owner",
+        "State has one owner, and this process is not it, or cannot be sure. It joins again and stands by while another one works.",
+    ),
+    code(
+        "E0316",
+        "no Kafka broker answers",
+        "barid waits and goes on by itself. Start the brokers, or correct `kafka.brokers`.",
+    ),
+    code(
+        "E0317",
+        "Kafka refused",
+        "The message says what the broker or its client answered. barid tries again where that can help.",
+    ),
+    code(
+        "E0318",
+        "another process has the same instance name",
+        "Two processes with one `kafka.instance` would undo each other's work, so the older one ends. Give each its own, or leave it out.",
+    ),
+    code("E0319", "a topic does not exist", "Run `barid topics create` with the same configuration."),
+    code(
+        "E0320",
+        "a topic is not as it must be",
+        "The message names the setting. Correct it on the broker, or delete the topic and run `barid topics create`.",
+    ),
+    code(
+        "E0321",
+        "a Kafka property is not taken",
+        "A name or value below `[kafka.properties]` is unknown to the client library. Its CONFIGURATION.md lists them all.",
+    ),
+    code(
         "E0401",
         "the watcher stopped",
         "The watcher could not go on; its message says why. Trouble with one file never stops it: the cause is its configuration or the log.",

@@ -58,6 +58,17 @@ pub struct Outgoing {
     pub value: Bytes,
 }
 
+impl Outgoing {
+    /// What counts against [`Worker::message_limit`], in bytes: key, headers and payload, with a little for each header.
+    pub fn bytes(&self) -> usize {
+        const HEADER_BYTES: usize = 6;
+        const MESSAGE_BYTES: usize = 16;
+        let headers: usize =
+            self.headers.iter().map(|(name, value)| name.len() + value.len() + HEADER_BYTES).sum();
+        self.key.len() + self.value.len() + headers + MESSAGE_BYTES
+    }
+}
+
 /// How far a group has read: the offset of the next message it wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
@@ -126,6 +137,9 @@ pub struct Limit {
 pub type Batch = Vec<Message>;
 
 /// Who a worker is and what it touches.
+///
+/// State has one owner. A worker with tables is alone in its group: on Kafka, joining a group that has one means to stand by, with the state kept
+/// warm, until the other is gone. Workers without tables share the partitions of their inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSpec {
     /// The consumer group: positions are kept under this name.
@@ -136,16 +150,18 @@ pub struct WorkerSpec {
     pub tables: Vec<Table>,
 }
 
-/// One topic's extent.
+/// One partition's extent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicStatus {
     /// The topic.
     pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
     /// Oldest offset still there.
     pub start_offset: u64,
     /// One past the newest durable offset.
     pub end_offset: u64,
-    /// Bytes on disk.
+    /// Bytes on disk; 0 where the backend does not tell.
     pub bytes: u64,
 }
 
@@ -163,7 +179,7 @@ pub struct GroupLag {
 /// What a log says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogStatus {
-    /// Every topic that exists.
+    /// Every partition of every topic that exists.
     pub topics: Vec<TopicStatus>,
     /// Every group and topic with a committed or registered position.
     pub lags: Vec<GroupLag>,
@@ -187,6 +203,10 @@ pub trait Log: Send + Sync {
 }
 
 /// One member of a group, owned by one thread.
+///
+/// Two errors are part of a worker's life on Kafka. After [`LogError::Rewound`] it goes on: whatever was polled and is not durable comes again,
+/// so drop it, and drop what was computed from it. After [`LogError::Lost`] it is no longer the owner of its group: drop the worker and join again.
+/// Any call may return either.
 pub trait Worker: Send {
     /// The next durable messages after those already polled, waiting at most `wait` for the first. Empty when there was none.
     fn poll(&mut self, limit: Limit, wait: Duration) -> Result<Batch, LogError>;
@@ -212,6 +232,19 @@ pub trait Worker: Send {
     /// The newest durable unit, if any is.
     fn durable(&self) -> Option<Ticket>;
 
-    /// The next offset this group wants, by its durable commits and own submissions: 0 before its first.
+    /// The next offset this group wants, by its durable commits and own submissions: 0 before its first, and for partitions of others.
     fn position(&self, topic: Topic, partition: u32) -> u64;
+
+    /// While a partition is held, polls return nothing of it: for readers that must take another one first.
+    fn hold(&mut self, topic: Topic, partition: u32, held: bool) -> Result<(), LogError>;
+
+    /// The partitions of an input that this worker reads now, in order.
+    fn partitions(&self, topic: Topic) -> Vec<u32>;
+
+    /// Keeps the membership alive and tells of its loss. Call it every few seconds when neither polling nor submitting.
+    fn tend(&mut self) -> Result<(), LogError>;
+
+    /// Most bytes of key, headers and payload together in a message to that topic. Larger ones are refused as [`LogError::TooLarge`], and
+    /// nothing of their unit is submitted.
+    fn message_limit(&self, topic: Topic) -> usize;
 }

@@ -110,6 +110,74 @@ pub enum LogError {
         /// The first failure.
         cause: String,
     },
+    /// What was polled and is not durable comes again: partitions moved to another member, or a transaction did not commit.
+    #[error("group {group}: reading again from the last commit: {cause}")]
+    Rewound {
+        /// The group.
+        group: String,
+        /// What happened.
+        cause: String,
+    },
+    /// The worker is no longer the owner of its group's state: another member is, or may be.
+    #[error("group {group}: no longer its owner: {cause}")]
+    Lost {
+        /// The group.
+        group: String,
+        /// What happened.
+        cause: String,
+    },
+    /// No broker answers.
+    #[error("{operation}: no Kafka broker answers at {brokers}: {what}")]
+    Unreachable {
+        /// What was tried.
+        operation: &'static str,
+        /// The configured addresses.
+        brokers: String,
+        /// What the client says.
+        what: String,
+    },
+    /// Kafka refused, or the client failed.
+    #[error("{operation} {object}: {what}")]
+    Kafka {
+        /// What was tried.
+        operation: &'static str,
+        /// On what.
+        object: String,
+        /// What Kafka, or its client, says.
+        what: String,
+        /// Whether the same call may succeed later.
+        transient: bool,
+    },
+    /// Another process runs under the same instance name.
+    #[error("group {group}: another process has taken over the instance name `{instance}`")]
+    Fenced {
+        /// The group.
+        group: String,
+        /// The name both use.
+        instance: String,
+    },
+    /// The topic does not exist.
+    #[error("use topic {topic}: it does not exist")]
+    TopicMissing {
+        /// Its full name.
+        topic: String,
+    },
+    /// The topic is not as it must be.
+    #[error("use topic {topic}: {what}")]
+    TopicUnfit {
+        /// Its full name.
+        topic: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The client does not take a configured property.
+    #[error("set Kafka property {property}: {what}")]
+    BadProperty {
+        /// The property.
+        property: String,
+        /// What the client says.
+        what: String,
+    },
     /// The log was opened for reading only.
     #[error("{operation}: the log is open for reading only")]
     ReadOnly {
@@ -122,7 +190,13 @@ impl LogError {
     /// True when the same call may succeed later without anybody repairing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::GroupBusy { .. } | Self::StorageFull { .. } => true,
+            Self::Locked { .. }
+            | Self::GroupBusy { .. }
+            | Self::StorageFull { .. }
+            | Self::Rewound { .. }
+            | Self::Lost { .. }
+            | Self::Unreachable { .. } => true,
+            Self::Kafka { transient, .. } => *transient,
             Self::Io { source, .. } => is_full(source) || source.kind() == io::ErrorKind::Interrupted,
             Self::UnknownTable { .. }
             | Self::UnknownPartition { .. }
@@ -132,8 +206,22 @@ impl LogError {
             | Self::CheckpointDamaged { .. }
             | Self::StateDamaged { .. }
             | Self::Stopped { .. }
+            | Self::Fenced { .. }
+            | Self::TopicMissing { .. }
+            | Self::TopicUnfit { .. }
+            | Self::BadProperty { .. }
             | Self::ReadOnly { .. } => false,
         }
+    }
+
+    /// True when the worker that said it goes on: what it gave out and is not durable comes again.
+    pub fn is_rewound(&self) -> bool {
+        matches!(self, Self::Rewound { .. })
+    }
+
+    /// True when a new worker of the same group may go on where this one ended.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
     }
 
     /// The stable code, for manuals and alerts.
@@ -152,6 +240,14 @@ impl LogError {
             Self::StateDamaged { .. } => "E0311",
             Self::Stopped { .. } => "E0312",
             Self::ReadOnly { .. } => "E0313",
+            Self::Rewound { .. } => "E0314",
+            Self::Lost { .. } => "E0315",
+            Self::Unreachable { .. } => "E0316",
+            Self::Kafka { .. } => "E0317",
+            Self::Fenced { .. } => "E0318",
+            Self::TopicMissing { .. } => "E0319",
+            Self::TopicUnfit { .. } => "E0320",
+            Self::BadProperty { .. } => "E0321",
         }
     }
 
@@ -178,6 +274,22 @@ impl LogError {
                 "read the first failure in the log, repair its cause and start again: committed units are safe"
             }
             Self::ReadOnly { .. } => "open the log for writing in the process that owns it",
+            Self::Rewound { .. } => "nothing: the messages come again",
+            Self::Lost { .. } => {
+                "nothing: the worker joins again, and stands by while another one is the owner"
+            }
+            Self::Unreachable { .. } => {
+                "start the brokers, or correct `kafka.brokers`; barid goes on by itself"
+            }
+            Self::Kafka { .. } => "read what the broker says; barid tries again where that can help",
+            Self::Fenced { .. } => "give every process its own `kafka.instance`, or leave it out",
+            Self::TopicMissing { .. } => "run `barid topics create`",
+            Self::TopicUnfit { .. } => {
+                "correct the topic's settings, or delete it and run `barid topics create`"
+            }
+            Self::BadProperty { .. } => {
+                "see librdkafka's CONFIGURATION.md for the names and values of properties"
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod control;
 mod embedded;
 mod error;
 mod failpoint;
+mod kafka;
 
 pub use api::{
     Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus,
@@ -27,3 +28,4 @@ pub use control::{Control, Wish};
 pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;
+pub use kafka::{Delivery, Kafka, KafkaConfig, TopicOutcome, TopicPlan};

@@ -7,8 +7,10 @@ pub enum Topic {
     Raw,
     /// Documents as they arrived, bulk history: read only when `Raw` is drained.
     Backfill,
-    /// Parsed articles, repartitioned (Kafka only).
+    /// Parsed documents on their way to deduplication (Kafka only).
     Articles,
+    /// Parsed documents of [`Topic::Backfill`] (Kafka only): decided when nothing in `Articles` waits.
+    ArticlesBackfill,
     /// Enriched records: what sinks read.
     Records,
     /// What could not be processed, with its bytes and a reason.
@@ -19,8 +21,15 @@ pub enum Topic {
 
 impl Topic {
     /// Every topic, in the order above.
-    pub const ALL: [Self; 6] =
-        [Self::Raw, Self::Backfill, Self::Articles, Self::Records, Self::Rejected, Self::Health];
+    pub const ALL: [Self; 7] = [
+        Self::Raw,
+        Self::Backfill,
+        Self::Articles,
+        Self::ArticlesBackfill,
+        Self::Records,
+        Self::Rejected,
+        Self::Health,
+    ];
 
     /// The name on disk and on Kafka.
     pub fn name(self) -> &'static str {
@@ -28,6 +37,7 @@ impl Topic {
             Self::Raw => "barid.raw",
             Self::Backfill => "barid.backfill",
             Self::Articles => "barid.articles",
+            Self::ArticlesBackfill => "barid.articles.backfill",
             Self::Records => "barid.records",
             Self::Rejected => "barid.rejected",
             Self::Health => "barid.health",

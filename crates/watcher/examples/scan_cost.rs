@@ -137,4 +137,20 @@ impl Worker for Nothing {
     fn position(&self, _: Topic, _: u32) -> u64 {
         0
     }
+
+    fn hold(&mut self, _: Topic, _: u32, _: bool) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn partitions(&self, _: Topic) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn tend(&mut self) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn message_limit(&self, _: Topic) -> usize {
+        usize::MAX
+    }
 }

@@ -130,11 +130,11 @@ impl Encoder {
             let mut bytes = 0;
             let fitting = rest.iter().take_while(|message| {
                 let fits = bytes < self.block_bytes;
-                bytes += size_hint(message);
+                bytes += message.bytes();
                 fits
             });
             let (now, later) = rest.split_at(fitting.count());
-            let mut raw = Vec::with_capacity(now.iter().map(|message| size_hint(message)).sum());
+            let mut raw = Vec::with_capacity(now.iter().map(|message| message.bytes()).sum());
             now.iter().for_each(|message| write_message(&mut raw, message));
             let newest = now.iter().map(|message| message.timestamp_ms).max().unwrap_or(0);
             blocks.push(self.close(topic, raw, now.len() as u32, newest));
@@ -185,12 +185,6 @@ impl Encoder {
         };
         len.filter(|&len| len < raw.len())
     }
-}
-
-/// About the bytes the message takes in a block.
-pub(crate) fn size_hint(message: &Outgoing) -> usize {
-    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
-    message.key.len() + message.value.len() + headers + 16
 }
 
 /// Gives the block its place in the topic: fills the header in.

@@ -221,6 +221,7 @@ pub(crate) fn topic_statuses(topics: &Topics) -> Vec<TopicStatus> {
         let (start_offset, end_offset, bytes) = (view.start_offset(), view.end_offset, view.bytes());
         (!view.segments.is_empty()).then_some(TopicStatus {
             topic: topic.topic,
+            partition: 0,
             start_offset,
             end_offset,
             bytes,

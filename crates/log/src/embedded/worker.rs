@@ -1,6 +1,6 @@
 //! One member of a group on the embedded log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +30,7 @@ pub(crate) struct EmbeddedWorker {
     /// In the order of the specification's inputs.
     cursors: Vec<(Topic, Cursor)>,
     positions: HashMap<Topic, u64>,
+    held: BTreeSet<Topic>,
     overlay: Overlay,
     encoder: Encoder,
     last_ticket: u64,
@@ -50,6 +51,7 @@ impl EmbeddedWorker {
             shared,
             cursors: Vec::new(),
             positions: HashMap::new(),
+            held: BTreeSet::new(),
             overlay: Overlay::default(),
             encoder,
             last_ticket: 0,
@@ -74,7 +76,7 @@ impl EmbeddedWorker {
     fn read_available(&mut self, limit: Limit) -> Result<Batch, LogError> {
         let mut room = Room::new(limit);
         let mut batch = Vec::new();
-        for (topic, cursor) in &mut self.cursors {
+        for (topic, cursor) in self.cursors.iter_mut().filter(|(topic, _)| !self.held.contains(topic)) {
             if !cursor.read(self.shared.topics.get(*topic), &mut room, &mut batch)? {
                 break;
             }
@@ -85,6 +87,7 @@ impl EmbeddedWorker {
     fn has_more(&self) -> bool {
         self.cursors
             .iter()
+            .filter(|(topic, _)| !self.held.contains(topic))
             .any(|(topic, cursor)| cursor.next_offset() < self.shared.topics.get(*topic).view().end_offset)
     }
 
@@ -108,7 +111,7 @@ impl EmbeddedWorker {
                 });
             }
         }
-        for bytes in unit.produced.iter().map(block::size_hint) {
+        for bytes in unit.produced.iter().map(Outgoing::bytes) {
             if bytes > block::MAX_RAW_BYTES {
                 return Err(LogError::TooLarge {
                     object: "a message",
@@ -264,6 +267,28 @@ impl Worker for EmbeddedWorker {
 
     fn position(&self, topic: Topic, partition: u32) -> u64 {
         if partition == 0 { self.positions.get(&topic).copied().unwrap_or(0) } else { 0 }
+    }
+
+    fn hold(&mut self, topic: Topic, partition: u32, held: bool) -> Result<(), LogError> {
+        check_partition(topic, partition)?;
+        if held {
+            self.held.insert(topic);
+        } else {
+            self.held.remove(&topic);
+        }
+        Ok(())
+    }
+
+    fn partitions(&self, topic: Topic) -> Vec<u32> {
+        if self.spec.inputs.contains(&topic) { vec![0] } else { Vec::new() }
+    }
+
+    fn tend(&mut self) -> Result<(), LogError> {
+        self.shared.check_running("tend")
+    }
+
+    fn message_limit(&self, _topic: Topic) -> usize {
+        block::MAX_RAW_BYTES
     }
 }
 
