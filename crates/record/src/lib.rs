@@ -11,6 +11,7 @@
 
 mod error;
 mod id;
+mod order;
 mod raw;
 mod record;
 mod rejected;
@@ -20,6 +21,7 @@ mod topic;
 
 pub use error::RecordError;
 pub use id::{RecordId, document_id, related_key};
+pub use order::Order;
 pub use raw::{Collector, Header, Hints, RawDocument};
 pub use record::{
     Attribution, Date, Dedup, Hashes, Kind, Provenance, Quality, Record, Related, RelatedKind, Removed,
