@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, Log, Wish, WorkerSpec};
+use barid_log::{Control, Embedded, Log, TopicStatus, Wish, WorkerSpec};
 use barid_record::{Reason, Topic};
 use barid_sink::SinkError;
 use barid_stage::StageError;
@@ -275,16 +275,15 @@ impl Pipeline<'_> {
     }
 
     fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {
-        let worker = self.log.worker(WorkerSpec {
-            group: barid_sink::GROUP.to_owned(),
-            inputs: vec![Topic::Records],
-            tables: Vec::new(),
-        })?;
-        let status = self.log.status()?;
-        let records = status.topics.iter().find(|topic| topic.topic == Topic::Records);
-        let log_end = records.map_or(0, |topic| topic.end_offset);
+        let worker = self.log.worker(barid_sink::spec())?;
+        let log_end = |partition| {
+            let status = self.log.status()?;
+            let is_it = |topic: &&TopicStatus| topic.topic == Topic::Records && topic.partition == partition;
+            Ok(status.topics.iter().find(is_it).map_or(0, |topic| topic.end_offset))
+        };
         let config = settings::sink(self.config);
-        Ok(barid_sink::run(&config, worker, log_end, metrics, &self.controls.sink).map_err(RunError::from)?)
+        Ok(barid_sink::run(&config, worker, &log_end, metrics, &self.controls.sink)
+            .map_err(RunError::from)?)
     }
 
     fn show(&self, totals: &Mutex<Totals>, change: impl FnOnce(&mut Totals)) {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Limit, Message, Position, Ticket, Unit, Wish, Worker, failpoint};
+use barid_log::{
+    Control, Limit, LogError, Message, Position, Ticket, Unit, Wish, Worker, WorkerSpec, failpoint,
+};
 use barid_record::Topic;
 
 use crate::finish::{Written, finisher, sync_dir};
@@ -16,6 +18,11 @@ use crate::{Metrics, RecordFile, SinkError};
 
 /// The consumer group of this sink.
 pub const GROUP: &str = "sink.jsonl";
+
+/// The worker that [`run`] wants: members share the partitions of [`Topic::Records`].
+pub fn spec() -> WorkerSpec {
+    WorkerSpec { group: GROUP.to_owned(), inputs: vec![Topic::Records], tables: Vec::new() }
+}
 
 /// The named crash points of this crate.
 pub const FAILPOINTS: &[&str] =
@@ -63,11 +70,11 @@ pub struct Summary {
 }
 
 /// Writes records until asked to end. With [`Wish::Drain`] every record there is becomes visible first; with [`Wish::Stop`] the file
-/// in hand is finished as it is.
+/// in hand is finished as it is. `log_end` tells one past the newest durable offset of a partition of [`Topic::Records`].
 pub fn run(
     config: &JsonlConfig,
     mut worker: Box<dyn Worker>,
-    log_end: u64,
+    log_end: &dyn Fn(u32) -> Result<u64, LogError>,
     metrics: &Metrics,
     control: &Control,
 ) -> Result<Summary, SinkError> {
@@ -99,7 +106,7 @@ pub fn run(
 fn recover(
     config: &JsonlConfig,
     worker: &mut dyn Worker,
-    log_end: u64,
+    log_end: &dyn Fn(u32) -> Result<u64, LogError>,
     metrics: &Metrics,
 ) -> Result<u64, SinkError> {
     let dir = &config.dir;
@@ -113,6 +120,7 @@ fn recover(
         std::fs::remove_file(&path).map_err(io("removing", &path))?;
     }
     let acknowledged = worker.position(Topic::Records, 0);
+    let log_end = log_end(0)?;
     let mut next = acknowledged;
     for file in finished.iter().filter(|file| file.last >= acknowledged) {
         if file.first != next || file.last >= log_end {

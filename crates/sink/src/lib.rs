@@ -15,6 +15,6 @@ mod name;
 mod patient;
 
 pub use error::SinkError;
-pub use jsonl::{FAILPOINTS, GROUP, JsonlConfig, Summary, run};
+pub use jsonl::{FAILPOINTS, GROUP, JsonlConfig, Summary, run, spec};
 pub use metrics::Metrics;
 pub use name::RecordFile;

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use barid_log::{Control, Embedded, EmbeddedConfig, Log, Outgoing, Unit, Wish, WorkerSpec};
+use barid_log::{Control, Embedded, EmbeddedConfig, Log, Outgoing, TopicStatus, Unit, Wish, WorkerSpec};
 use barid_record::Topic;
-use barid_sink::{GROUP, JsonlConfig, Metrics, RecordFile, SinkError, Summary, run};
+use barid_sink::{JsonlConfig, Metrics, RecordFile, SinkError, Summary, run, spec};
 use bytes::Bytes;
 use prometheus::Registry;
 
@@ -62,12 +62,13 @@ fn drain_with(
     metrics: &Metrics,
     control: &Control,
 ) -> Result<Summary, SinkError> {
-    let spec = WorkerSpec { group: GROUP.into(), inputs: vec![Topic::Records], tables: Vec::new() };
-    let worker = log.worker(spec).expect("the sink's worker");
-    let status = log.status().expect("a status");
-    let end =
-        status.topics.iter().find(|topic| topic.topic == Topic::Records).map_or(0, |topic| topic.end_offset);
-    run(config, worker, end, metrics, control)
+    let worker = log.worker(spec()).expect("the sink's worker");
+    let end = |partition| {
+        let status = log.status()?;
+        let is_it = |topic: &&TopicStatus| topic.topic == Topic::Records && topic.partition == partition;
+        Ok(status.topics.iter().find(is_it).map_or(0, |topic| topic.end_offset))
+    };
+    run(config, worker, &end, metrics, control)
 }
 
 /// The numbers in the finished files, in order; fails on a gap or overlap between the files.
