@@ -1,10 +1,15 @@
 //! What to watch, and the limits it is done under.
 
+/// The watcher's group, and its name as a writer unless it is given another.
+pub(crate) const GROUP: &str = "watcher";
+
 /// Everything the watcher is told. Build it with `Config { sources, ..Config::default() }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The folders, scanned in this order.
     pub sources: Vec<FilesConfig>,
+    /// Names the one who counts the documents of each topic: see [`barid_record::Order`]. Another name counts from 0.
+    pub writer: String,
     /// A unit of work is handed to the log when it holds this many documents.
     pub batch_documents: usize,
     /// A unit of work is handed to the log when it holds this many bytes of documents.
@@ -20,6 +25,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             sources: Vec::new(),
+            writer: GROUP.to_owned(),
             batch_documents: 256,
             batch_bytes: 1 << 20,
             units_in_flight: 8,
@@ -41,6 +47,9 @@ pub struct FilesConfig {
     pub exclude: Vec<String>,
     /// How documents lie in a file.
     pub format: Format,
+    /// Whether this is history: such documents go to [`barid_record::Topic::Backfill`], which is read when nothing live waits. The versions of one document
+    /// keep their order only within one topic: let a source stay what it is.
+    pub backfill: bool,
     /// The charset of text files, where it is known better than the text says itself. JSON Lines are UTF-8.
     pub charset: Option<String>,
     /// A file is complete when its size and modification time have not changed for this many milliseconds, unless its writer was
@@ -67,6 +76,7 @@ impl Default for FilesConfig {
             include: vec!["**/*.txt".to_owned()],
             exclude: Vec::new(),
             format: Format::Text,
+            backfill: false,
             charset: None,
             settle_ms: 500,
             open_limit_ms: 600_000,

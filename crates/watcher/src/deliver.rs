@@ -1,12 +1,13 @@
 //! What comes of a reading: a document, a rejected input, or a fault that is no verdict.
 
-use barid_record::{Collector, Hints, RawDocument, Reason, RecordId, Rejected, document_id};
+use barid_record::{Collector, Hints, RawDocument, Reason, RecordId, Rejected, Topic, document_id};
 use bytes::Bytes;
 use rustix::io::Errno;
 
 use crate::checkpoint::files_prefix;
 use crate::intake::{Current, Intake};
 use crate::metrics::ReadFault;
+use crate::outbox::Oversize;
 use crate::read::Reading;
 use crate::stamp::PathId;
 
@@ -26,6 +27,15 @@ pub(crate) struct Refusal {
     pub(crate) reason: Reason,
     pub(crate) detail: String,
     pub(crate) dropped_bytes: u64,
+}
+
+impl Refusal {
+    /// The log would not take its message.
+    fn of_size(oversize: Oversize) -> Self {
+        let Oversize { bytes, limit_bytes } = oversize;
+        let detail = format!("a message of {bytes} bytes with its headers; the log takes {limit_bytes}");
+        Self { reason: Reason::TooLarge, detail, dropped_bytes: 0 }
+    }
 }
 
 impl Delivery {
@@ -81,19 +91,28 @@ impl Intake<'_> {
             raw_sha256: delivery.sha256,
             body: delivery.body,
         };
-        if let Some(Refusal { reason, detail, dropped_bytes }) = delivery.refused {
-            tracing::debug!(reason = reason.code(), detail, "rejected");
-            self.summary.rejected += 1;
-            self.around.metrics.rejected.with_label_values(&[reason.code()]).inc();
-            self.outbox.rejected(&Rejected { reason, detail, position: None, dropped_bytes, document });
-        } else {
-            let bytes = document.body.len() as u64;
-            tracing::debug!(bytes, "read");
-            self.summary.documents += 1;
-            self.summary.document_bytes += bytes;
-            source.documents.inc();
-            self.around.metrics.document_bytes.inc_by(bytes);
-            self.outbox.document(document);
+        let topic = if source.config.backfill { Topic::Backfill } else { Topic::Raw };
+        let sent = match delivery.refused {
+            Some(refusal) => Err(refusal),
+            None => self.outbox.document(topic, &document).map_err(Refusal::of_size),
+        };
+        match sent {
+            Ok(()) => {
+                let bytes = document.body.len() as u64;
+                tracing::debug!(bytes, "read");
+                self.summary.documents += 1;
+                self.summary.document_bytes += bytes;
+                source.documents.inc();
+                self.around.metrics.document_bytes.inc_by(bytes);
+            }
+            Err(Refusal { reason, detail, dropped_bytes }) => {
+                tracing::debug!(reason = reason.code(), detail, "rejected");
+                self.summary.rejected += 1;
+                let metrics = self.around.metrics;
+                metrics.rejected.with_label_values(&[reason.code()]).inc();
+                let rejected = Rejected { reason, detail, position: None, dropped_bytes, document };
+                metrics.dropped_bytes.inc_by(self.outbox.rejected(rejected));
+            }
         }
     }
 

@@ -46,8 +46,16 @@ pub enum WatcherError {
 }
 
 impl WatcherError {
-    /// Turns the log's answer into ours.
+    /// Turns the log's answer into ours. A worker that owns tables is never rewound, it loses its group: should a log say so all the same, what
+    /// was read since its last commit is only found again by a new run.
     pub(crate) fn log(operation: &'static str) -> impl FnOnce(LogError) -> Self {
-        move |source| Self::Log { operation, source }
+        move |source| {
+            let source = if let LogError::Rewound { group, cause } = source {
+                LogError::Lost { group, cause }
+            } else {
+                source
+            };
+            Self::Log { operation, source }
+        }
     }
 }

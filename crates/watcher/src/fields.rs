@@ -16,15 +16,22 @@ pub(crate) struct Line {
     pub(crate) hints: Hints,
 }
 
+/// An id is part of the document's key, which travels with every message about it.
+const MAX_ID_BYTES: usize = 1024;
+
 /// Reads a line; `Err` says what is wrong with it.
 pub(crate) fn read(line: &[u8], fields: &Fields) -> Result<Line, String> {
     let object: Value = serde_json::from_slice(line).map_err(|problem| format!("not JSON: {problem}"))?;
     let part = |path: &Option<String>| path.as_deref().and_then(|path| find(&object, path)).and_then(as_text);
     let text = find(&object, &fields.text).ok_or_else(|| format!("there is no `{}`", fields.text))?;
     let text = text.as_str().ok_or_else(|| format!("`{}` is {}, not text", fields.text, kind(text)))?;
+    let id = part(&fields.id);
+    if let Some(id) = id.as_deref().filter(|id| id.len() > MAX_ID_BYTES) {
+        return Err(format!("its id has {} bytes; the limit is {MAX_ID_BYTES}", id.len()));
+    }
     Ok(Line {
         text: text.to_owned(),
-        id: part(&fields.id),
+        id,
         hints: Hints {
             headline: part(&fields.headline),
             published: part(&fields.published),
@@ -117,5 +124,9 @@ mod tests {
             assert!(found.starts_with(problem), "{line}: {found}");
         }
         assert!(read(b"{\"article\":{\"body\":\"\xff\"}}", &fields()).is_err(), "not UTF-8");
+        for (bytes, is_bad) in [(MAX_ID_BYTES, false), (MAX_ID_BYTES + 1, true)] {
+            let line = format!("{{\"article\":{{\"body\":\"x\"}},\"id\":\"{}\"}}", "i".repeat(bytes));
+            assert_eq!(read(line.as_bytes(), &fields()).is_err(), is_bad, "{bytes}");
+        }
     }
 }

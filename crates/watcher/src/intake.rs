@@ -93,7 +93,7 @@ impl<'a> Intake<'a> {
         around: Surroundings<'a>,
     ) -> Result<Self, WatcherError> {
         let sources = sources(config, around.metrics)?;
-        let mut outbox = Outbox::new(worker, config);
+        let mut outbox = Outbox::new(worker, config)?;
         let mut known = Known::default();
         for source in &sources {
             outbox.scan(&files_prefix(&source.config.id), &mut |table_key, value| {
@@ -128,6 +128,7 @@ impl<'a> Intake<'a> {
         found: &Found<'_>,
         writer: Writer,
     ) -> Result<Outcome, WatcherError> {
+        self.outbox.tend()?;
         self.summary.files_seen += 1;
         self.around.metrics.files_seen.inc();
         let mut table_key = files_prefix(&self.sources[source].config.id);

@@ -137,9 +137,13 @@ impl Intake<'_> {
                     return Ok(Err(error));
                 }
             }
-            if (is_full || reel.lines.count.is_multiple_of(LINES_BETWEEN_LOOKS)) && self.wish() == Wish::Stop
-            {
-                return Ok(Ok(End::Stopped));
+            if is_full || reel.lines.count.is_multiple_of(LINES_BETWEEN_LOOKS) {
+                if let Err(error) = self.outbox.tend() {
+                    return Ok(Err(error));
+                }
+                if self.wish() == Wish::Stop {
+                    return Ok(Ok(End::Stopped));
+                }
             }
         }
     }

@@ -36,6 +36,8 @@ mod lines;
 mod stamp;
 
 mod checkpoint;
+mod fit;
+mod order;
 mod outbox;
 
 #[cfg(test)]
@@ -45,5 +47,6 @@ pub use checkpoint::FILES;
 pub use config::{Config, Fields, FilesConfig, Format};
 pub use error::WatcherError;
 pub use metrics::Metrics;
+pub use order::ORDER;
 pub use progress::{Phase, Progress, Summary};
 pub use run::{FAILPOINTS, run, worker_spec};

@@ -20,6 +20,8 @@ pub struct Metrics {
     pub(crate) unchanged: IntCounter,
     /// `barid_watcher_rejected_total{reason}`.
     pub(crate) rejected: IntCounterVec,
+    /// `barid_watcher_rejected_dropped_bytes_total`: bytes of rejected inputs over the limits, which are not kept.
+    pub(crate) dropped_bytes: IntCounter,
     /// `barid_watcher_read_errors_total{reason}`.
     pub(crate) read_errors: IntCounterVec,
     /// `barid_watcher_rescan_duration_seconds`.
@@ -102,6 +104,11 @@ impl Metrics {
                 "barid_watcher_rejected_total",
                 "Inputs rejected with their bytes",
                 "reason",
+            )?,
+            dropped_bytes: counter(
+                registry,
+                "barid_watcher_rejected_dropped_bytes_total",
+                "Bytes of rejected inputs over the limits, which are not kept",
             )?,
             read_errors: counters(
                 registry,

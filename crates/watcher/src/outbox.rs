@@ -1,17 +1,25 @@
 //! Gathers documents and their checkpoints into units of work and keeps several of those in flight.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use barid_log::{Change, Outgoing, Ticket, Unit, Worker, failpoint};
-use barid_record::{RawDocument, Rejected, Topic};
+use barid_record::{Header, RawDocument, RecordId, Rejected, Topic};
 use bytes::Bytes;
 
 use crate::checkpoint::FILES;
+use crate::fit::fit;
+use crate::order::Numbers;
 use crate::{Config, WatcherError};
+
+/// The log hears of us this often, whatever else there is to do.
+const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// What is on its way to the log.
 pub(crate) struct Outbox {
     worker: Box<dyn Worker>,
+    tended: Instant,
+    numbers: Numbers,
     unit: Unit,
     unit_bytes: usize,
     /// What was handed over and is not known to be durable, with its bytes of documents.
@@ -22,10 +30,22 @@ pub(crate) struct Outbox {
     units_in_flight: usize,
 }
 
+/// The log does not take a message as large as a document's would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Oversize {
+    /// What it would be, headers included.
+    pub(crate) bytes: usize,
+    /// What the log takes.
+    pub(crate) limit_bytes: usize,
+}
+
 impl Outbox {
-    pub(crate) fn new(worker: Box<dyn Worker>, config: &Config) -> Self {
-        Self {
+    pub(crate) fn new(mut worker: Box<dyn Worker>, config: &Config) -> Result<Self, WatcherError> {
+        let numbers = Numbers::load(worker.as_mut(), &config.writer);
+        Ok(Self {
             worker,
+            tended: Instant::now(),
+            numbers: numbers.map_err(WatcherError::log("look up the count of documents"))?,
             unit: Unit::default(),
             unit_bytes: 0,
             in_flight: VecDeque::new(),
@@ -33,29 +53,48 @@ impl Outbox {
             batch_documents: config.batch_documents,
             batch_bytes: config.batch_bytes,
             units_in_flight: config.units_in_flight,
+        })
+    }
+
+    /// Tells the log now and then that we are there.
+    pub(crate) fn tend(&mut self) -> Result<(), WatcherError> {
+        if self.tended.elapsed() < TEND_EVERY {
+            return Ok(());
         }
+        self.tended = Instant::now();
+        self.worker.tend().map_err(WatcherError::log("keep the membership"))
     }
 
-    /// Adds a document.
-    pub(crate) fn document(&mut self, document: RawDocument) {
-        self.produce(Topic::Raw, document.headers(), &document);
+    /// Adds a document, with the next number of its topic, unless the log would not take it.
+    pub(crate) fn document(&mut self, topic: Topic, document: &RawDocument) -> Result<(), Oversize> {
+        let mut headers = document.headers();
+        headers.push(self.numbers.next(topic).header());
+        let message = message(topic, message_key(document), headers, document);
+        let (bytes, limit_bytes) = (message.bytes(), self.worker.message_limit(topic));
+        if bytes > limit_bytes {
+            return Err(Oversize { bytes, limit_bytes });
+        }
+        self.numbers.take(topic);
+        self.produce(message);
+        Ok(())
     }
 
-    /// Adds a rejected input.
-    pub(crate) fn rejected(&mut self, rejected: &Rejected) {
-        self.produce(Topic::Rejected, rejected.headers(), &rejected.document);
+    /// Adds a rejected input, as much of it as the log takes; returns how many bytes are not kept.
+    pub(crate) fn rejected(&mut self, mut rejected: Rejected) -> u64 {
+        // By the whole key: the message's may be shorter.
+        let key = message_key(&rejected.document);
+        let bodyless = |rejected: &Rejected| {
+            let whole = message(Topic::Rejected, key.clone(), rejected.headers(), &rejected.document);
+            whole.bytes() - whole.value.len()
+        };
+        fit(&mut rejected, self.worker.message_limit(Topic::Rejected), &bodyless);
+        self.produce(message(Topic::Rejected, key, rejected.headers(), &rejected.document));
+        rejected.dropped_bytes
     }
 
-    /// On Kafka the key sends all versions of a document to one partition, in order.
-    fn produce(&mut self, topic: Topic, headers: Vec<(Bytes, Bytes)>, document: &RawDocument) {
-        self.unit_bytes += document.body.len();
-        self.unit.produced.push(Outgoing {
-            topic,
-            timestamp_ms: document.observed_at_ms,
-            key: Bytes::from([document.source_id.as_bytes(), document.key.as_bytes()].join(&b'/')),
-            headers,
-            value: document.body.clone(),
-        });
+    fn produce(&mut self, message: Outgoing) {
+        self.unit_bytes += message.value.len();
+        self.unit.produced.push(message);
     }
 
     /// Adds a change of the table of checkpoints.
@@ -76,6 +115,7 @@ impl Outbox {
             return Ok(());
         }
         failpoint("watcher.submit.before");
+        self.unit.state.extend(self.numbers.changes());
         let bytes = std::mem::take(&mut self.unit_bytes);
         let unit = std::mem::take(&mut self.unit);
         let ticket = self.worker.submit(unit).map_err(WatcherError::log("submit documents"))?;
@@ -117,4 +157,13 @@ impl Outbox {
     ) -> Result<(), WatcherError> {
         self.worker.scan(FILES, prefix, visit).map_err(WatcherError::log("load the checkpoints"))
     }
+}
+
+/// On Kafka the key chooses the partition: every version of a document goes to the same one, in order.
+fn message_key(document: &RawDocument) -> Bytes {
+    RecordId::main(&document.source_id, &document.key).to_string().into()
+}
+
+fn message(topic: Topic, key: Bytes, headers: Vec<Header>, document: &RawDocument) -> Outgoing {
+    Outgoing { topic, timestamp_ms: document.observed_at_ms, key, headers, value: document.body.clone() }
 }

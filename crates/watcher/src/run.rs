@@ -15,8 +15,10 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use crate::checkpoint::FILES;
+use crate::config::GROUP;
 use crate::events::{Event, Happened, Watches};
 use crate::intake::{Intake, Outcome, Surroundings, Writer};
+use crate::order::ORDER;
 use crate::pending::Pending;
 use crate::source::Source;
 use crate::walk::{self, Found, Visitor};
@@ -25,9 +27,9 @@ use crate::{Config, Metrics, Phase, Progress, Summary, WatcherError, key};
 /// The crash points of this crate: see `barid_log::failpoint`.
 pub const FAILPOINTS: &[&str] = &["watcher.discover.after", "watcher.read.after", "watcher.submit.before"];
 
-/// The worker that [`run`] wants.
+/// The worker that [`run`] wants. It owns tables: one watcher runs, others stand by.
 pub fn worker_spec() -> WorkerSpec {
-    WorkerSpec { group: "watcher".to_owned(), inputs: Vec::new(), tables: vec![FILES] }
+    WorkerSpec { group: GROUP.to_owned(), inputs: Vec::new(), tables: vec![FILES, ORDER] }
 }
 
 /// Watches the configured folders on the calling thread until `control` says otherwise, and returns when everything handed over is
@@ -37,7 +39,8 @@ pub fn worker_spec() -> WorkerSpec {
 /// [`Wish::Stop`] ends after the file in hand. `clock` gives milliseconds since the Unix epoch, on the file system's own clock.
 ///
 /// # Errors
-/// A configuration that cannot work, or the log's own failure. A file that cannot be read is no error: it is counted and tried again.
+/// A configuration that cannot work, or the log's own failure; after [`barid_log::LogError::Lost`] a new worker and a new run go on, with
+/// what the log says was read. A file that cannot be read is no error: it is counted and tried again.
 pub fn run(
     config: &Config,
     worker: Box<dyn Worker>,
@@ -139,6 +142,7 @@ impl Run<'_> {
         }
         self.look_at_due(now_ms)?;
         self.intake.flush()?;
+        self.intake.outbox.tend()?;
         self.report();
         Ok(())
     }
@@ -237,6 +241,7 @@ impl Run<'_> {
             && self.intake.wish() != Wish::Stop
         {
             std::thread::sleep(Duration::from_millis(5));
+            self.intake.outbox.tend()?;
             if self.intake.now_ms() >= due_ms {
                 outcome = self.intake.look(source, found, writer)?;
                 if matches!(outcome, Outcome::Wait { stamp: now, .. } if now != stamp) {
@@ -325,6 +330,7 @@ impl Visitor for Scan<'_, '_> {
         if self.run.intake.wish() == Wish::Stop {
             return Ok(ControlFlow::Break(()));
         }
+        self.run.intake.outbox.tend()?;
         if self.run.intake.sources[self.source].filter.takes(found.key) {
             // Who is writing to it must be known by now.
             self.run.take_events();

@@ -77,7 +77,7 @@ fn live_hearing(
         is_watching.recv().expect("the first scan ends");
         script(&mut Live { log, read });
         drop(ends);
-        run.join().expect("the run ends")
+        run.join().expect("the run ends").expect("the watcher runs")
     });
     log.close().expect("the log closes");
     summary

@@ -3,6 +3,7 @@
 mod content;
 mod json_lines;
 mod live;
+mod membership;
 mod restarts;
 mod trees;
 
@@ -11,11 +12,11 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Wish};
-use barid_record::{RawDocument, Rejected, Topic};
+use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Wish, Worker};
+use barid_record::{Order, RawDocument, RecordId, Rejected, Topic};
 use tempfile::TempDir;
 
-use crate::{Config, FilesConfig, Metrics, Progress, Summary, run, worker_spec};
+use crate::{Config, FilesConfig, Metrics, Progress, Summary, WatcherError, run, worker_spec};
 
 /// A watched folder and a log.
 struct Place {
@@ -27,7 +28,12 @@ struct Place {
     metrics: Metrics,
     /// The run dies when it asks for the time so often.
     dies_after: Option<u32>,
+    /// What stands between the run and the log.
+    between: Box<Between>,
 }
+
+/// Wraps a worker.
+type Between = dyn Fn(Box<dyn Worker>) -> Box<dyn Worker> + Sync;
 
 /// What one run brought.
 struct Brought {
@@ -72,6 +78,7 @@ impl Place {
             max_watched_folders: 1000,
             metrics,
             dies_after: None,
+            between: Box::new(|worker| worker),
         }
     }
 
@@ -110,7 +117,8 @@ impl Place {
         let before = [end(&log, Topic::Raw), end(&log, Topic::Rejected)];
         let control = Control::default();
         control.ask(Wish::Drain);
-        let summary = self.run(&log, &control, &|progress| hear(&control, progress));
+        let summary =
+            self.run(&log, &control, &|progress| hear(&control, progress)).expect("the watcher runs");
         // What a dead run had handed over may become durable a moment later.
         log.close().expect("the log closes");
         let log = self.log();
@@ -120,8 +128,13 @@ impl Place {
         brought
     }
 
-    fn run(&self, log: &Embedded, control: &Control, progress: &dyn Fn(Progress)) -> Summary {
-        let worker = log.worker(worker_spec()).expect("the only watcher");
+    fn run(
+        &self,
+        log: &Embedded,
+        control: &Control,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Summary, WatcherError> {
+        let worker = (self.between)(log.worker(worker_spec()).expect("the only watcher"));
         let asked = Cell::new(0);
         let clock = || {
             asked.set(asked.get() + 1);
@@ -130,12 +143,10 @@ impl Place {
             }
             now_ms()
         };
-        let run = || {
-            run(&self.config(), worker, &self.metrics, clock, control, progress).expect("the watcher runs")
-        };
+        let run = || run(&self.config(), worker, &self.metrics, clock, control, progress);
         match std::panic::catch_unwind(AssertUnwindSafe(run)) {
-            Ok(summary) => summary,
-            Err(death) if death.is::<Death>() => Summary::default(),
+            Ok(result) => result,
+            Err(death) if death.is::<Death>() => Ok(Summary::default()),
             Err(failure) => std::panic::resume_unwind(failure),
         }
     }
@@ -168,11 +179,21 @@ fn messages_since(log: &dyn Log, topic: Topic, from: u64) -> Vec<barid_log::Mess
 }
 
 fn raw_since(log: &dyn Log, from: u64) -> Vec<RawDocument> {
+    documents_since(log, Topic::Raw, from)
+}
+
+/// Documents of a topic. Whatever a test is about, they must be numbered by their one writer without a gap, and have their record's key.
+fn documents_since(log: &dyn Log, topic: Topic, from: u64) -> Vec<RawDocument> {
     let read = |message: barid_log::Message| {
-        RawDocument::from_message(message.timestamp_ms, &message.headers, message.value)
-            .expect("a raw document")
+        let order = Order { writer: "watcher".into(), sequence: message.offset };
+        assert_eq!(Order::from_headers(&message.headers), Some(order));
+        let document = RawDocument::from_message(message.timestamp_ms, &message.headers, message.value)
+            .expect("a raw document");
+        let id = RecordId::main(&document.source_id, &document.key);
+        assert_eq!(message.key, id.to_string());
+        document
     };
-    messages_since(log, Topic::Raw, from).into_iter().map(read).collect()
+    messages_since(log, topic, from).into_iter().map(read).collect()
 }
 
 fn rejected_since(log: &dyn Log, from: u64) -> Vec<Rejected> {
