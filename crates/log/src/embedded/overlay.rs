@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::state::StateStore;
+use crate::LogError;
 use crate::api::{Change, Table};
 
 /// Changes by table and key (hashed: keys come in no order, and looking one up is what happens all the time), each with the ticket of the newest unit that made it.
@@ -49,8 +51,32 @@ impl Overlay {
         Some(self.tables.get(&table)?.get(key)?.value.clone())
     }
 
+    /// Visits the keys with a prefix in byte order: what the store has, with the changes it does not have yet.
+    pub(crate) fn scan(
+        &self,
+        state: &StateStore,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), LogError> {
+        let mut pending = self.with_prefix(table, prefix).into_iter().peekable();
+        state.scan(table.0, prefix, &mut |key, value| {
+            while let Some((newer, value)) = pending.next_if(|(newer, _)| newer.as_ref() < key) {
+                value.iter().for_each(|value| visit(&newer, value));
+            }
+            match pending.next_if(|(newer, _)| newer.as_ref() == key) {
+                Some((_, newer)) => newer.iter().for_each(|newer| visit(key, newer)),
+                None => visit(key, value),
+            }
+        })?;
+        for (key, value) in pending {
+            value.iter().for_each(|value| visit(&key, value));
+        }
+        Ok(())
+    }
+
     /// The changes of the keys with a prefix, in byte order.
-    pub(crate) fn with_prefix(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Option<Bytes>)> {
+    fn with_prefix(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Option<Bytes>)> {
         let Some(keys) = self.tables.get(&table) else { return Vec::new() };
         let matching = keys.iter().filter(|(key, _)| key.starts_with(prefix));
         let mut found: Vec<_> = matching.map(|(key, pending)| (key.clone(), pending.value.clone())).collect();

@@ -206,20 +206,7 @@ impl Worker for EmbeddedWorker {
     ) -> Result<(), LogError> {
         self.check_table(table)?;
         self.overlay.forget(self.durable.load(Ordering::Acquire));
-        let mut pending = self.overlay.with_prefix(table, prefix).into_iter().peekable();
-        self.shared.state.scan(table.0, prefix, &mut |key, value| {
-            while let Some((newer, value)) = pending.next_if(|(newer, _)| newer.as_ref() < key) {
-                value.iter().for_each(|value| visit(&newer, value));
-            }
-            match pending.next_if(|(newer, _)| newer.as_ref() == key) {
-                Some((_, newer)) => newer.iter().for_each(|newer| visit(key, newer)),
-                None => visit(key, value),
-            }
-        })?;
-        for (key, value) in pending {
-            value.iter().for_each(|value| visit(&key, value));
-        }
-        Ok(())
+        self.overlay.scan(&self.shared.state, table, prefix, visit)
     }
 
     fn submit(&mut self, unit: Unit) -> Result<Ticket, LogError> {

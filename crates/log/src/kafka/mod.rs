@@ -1,29 +1,59 @@
-//! The same log on Apache Kafka: many processes, one unit of work each, in a transaction.
+//! The same log on Apache Kafka: any number of processes, each commit one transaction.
+//!
+//! ```text
+//! worker's thread           fetcher --messages--> the caller --units--> queue
+//! filler and ender threads  queue -> producer A | producer B -> transaction: messages + changes of state + positions
+//! cluster                   topics | barid.state.<table> (compacted) | barid.owners (whose one partition goes to a group's owner)
+//! this machine              <dir>/<slot>/state/<group>: a copy of the tables, made anew from their changelogs when it is gone
+//! ```
+//!
+//! Everything of librdkafka that blocks is called from plain threads. Its traps are written where they are avoided: `commit.rs` (flush, ordering,
+//! unknown outcomes), `restore.rs` (commit markers), `fetch.rs` (priorities), `message.rs` (timestamps).
 
+mod client;
+mod cluster;
+mod commit;
 mod config;
+mod fetch;
+mod inspect;
+mod join;
+mod message;
+mod metrics;
+mod producer;
+mod restore;
+mod store;
+mod sync;
+mod topics;
+mod worker;
+
+use std::sync::Arc;
 
 use barid_record::Topic;
 use prometheus::Registry;
 
+pub use commit::KAFKA_FAILPOINTS;
 pub use config::{Delivery, KafkaConfig, TopicOutcome, TopicPlan};
 
 use crate::LogError;
 use crate::api::{Limit, Log, LogStatus, Message, Table, Worker, WorkerSpec};
+use cluster::Cluster;
+use metrics::Metrics;
 
 /// A Kafka cluster as a log.
 #[derive(Debug)]
 pub struct Kafka {
-    config: KafkaConfig,
+    cluster: Arc<Cluster>,
 }
 
 impl Kafka {
-    /// Connects, and registers its metrics (`barid_kafka_*`).
+    /// Connects, takes a place in the local folder, and registers its metrics (`barid_kafka_*`).
     ///
     /// # Errors
     ///
     /// [`LogError::Unreachable`] when no broker answers, [`LogError::BadProperty`] for a property librdkafka refuses.
-    pub fn open(config: KafkaConfig, _registry: &Registry) -> Result<Self, LogError> {
-        Ok(Self { config })
+    pub fn open(config: KafkaConfig, registry: &Registry) -> Result<Self, LogError> {
+        let metrics = Metrics::register(registry)?;
+        Ok(Self { cluster: Arc::new(Cluster::connect(config, metrics)?) })
     }
 
     /// Creates the topics there are not yet, with a changelog for each table; tells of all.
@@ -31,27 +61,21 @@ impl Kafka {
     /// # Errors
     ///
     /// As the broker refuses.
-    pub fn create_topics(&self, _plan: &TopicPlan, _tables: &[Table]) -> Result<Vec<TopicOutcome>, LogError> {
-        Err(self.not_yet())
-    }
-
-    fn not_yet(&self) -> LogError {
-        LogError::Unreachable {
-            operation: "connect",
-            brokers: self.config.brokers.clone(),
-            what: String::new(),
-        }
+    pub fn create_topics(&self, plan: &TopicPlan, tables: &[Table]) -> Result<Vec<TopicOutcome>, LogError> {
+        topics::create(&self.cluster.config, &self.cluster.names, plan, tables)
     }
 }
 
 impl Log for Kafka {
-    fn worker(&self, _spec: WorkerSpec) -> Result<Box<dyn Worker>, LogError> {
-        Err(self.not_yet())
+    fn worker(&self, spec: WorkerSpec) -> Result<Box<dyn Worker>, LogError> {
+        Ok(Box::new(join::join(&self.cluster, spec)?))
     }
-    fn read(&self, _: Topic, _: u32, _: u64, _: Limit) -> Result<Vec<Message>, LogError> {
-        Err(self.not_yet())
+
+    fn read(&self, topic: Topic, partition: u32, from: u64, limit: Limit) -> Result<Vec<Message>, LogError> {
+        self.cluster.read(topic, partition, from, limit)
     }
+
     fn status(&self) -> Result<LogStatus, LogError> {
-        Err(self.not_yet())
+        self.cluster.status()
     }
 }

@@ -1,0 +1,304 @@
+//! What every client of librdkafka shares: names, settings, the events it tells of, and errors in our words.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use barid_record::Topic;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::ProducerContext;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::config::KafkaConfig;
+use super::sync::lock;
+use crate::LogError;
+use crate::api::Table;
+
+/// A request that a broker does not answer within this time counts as unanswered.
+pub(crate) const REQUEST: Duration = Duration::from_secs(10);
+
+/// A consumer of ours.
+pub(crate) type KafkaConsumer = BaseConsumer<Context>;
+
+/// The names of things on the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(crate) fn topic(&self, topic: Topic) -> String {
+        format!("{}{}", self.prefix, topic.name())
+    }
+
+    /// The topic of that full name.
+    pub(crate) fn topic_of(&self, name: &str) -> Option<Topic> {
+        Topic::from_name(name.strip_prefix(&self.prefix)?)
+    }
+
+    pub(crate) fn changelog(&self, table: Table) -> String {
+        format!("{}barid.state.{}", self.prefix, table.0)
+    }
+
+    /// The topic whose one partition goes to the owner of a group's state.
+    pub(crate) fn owners(&self) -> String {
+        format!("{}barid.owners", self.prefix)
+    }
+
+    pub(crate) fn group(&self, group: &str) -> String {
+        format!("{}barid.{group}", self.prefix)
+    }
+
+    /// Our name of a group of the cluster.
+    pub(crate) fn group_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(&self.prefix)?.strip_prefix("barid.")
+    }
+}
+
+/// The settings that every client starts from.
+fn base(config: &KafkaConfig) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings
+        .set("bootstrap.servers", &config.brokers)
+        .set("client.id", "barid")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.timeout.ms", millis(REQUEST))
+        .set("reconnect.backoff.ms", "50")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", "60000");
+    settings
+}
+
+/// The same with the user's own properties: for administration.
+pub(crate) fn base_with_properties(config: &KafkaConfig) -> ClientConfig {
+    passthrough(base(config), config)
+}
+
+/// A consumer's settings. Positions are ours to commit: librdkafka keeps none.
+pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
+    let mut settings = base(config);
+    let fetch_kib = (config.fetch_bytes >> 10).max(64);
+    let receive = (config.message_bytes * 2).max(100_000_000);
+    settings
+        .set("group.id", group)
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "250")
+        .set("fetch.error.backoff.ms", "100")
+        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.message.max.bytes", (4 << 20).to_string())
+        .set("receive.message.max.bytes", receive.to_string())
+        .set("queued.max.messages.kbytes", fetch_kib.to_string());
+    passthrough(settings, config)
+}
+
+/// A group member's settings, on top of a consumer's.
+pub(crate) fn member(config: &KafkaConfig, group: &str, instance: &str) -> ClientConfig {
+    let mut settings = consumer(config, group);
+    let session = config.session_timeout;
+    settings
+        .set("group.protocol", "classic")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", millis(session))
+        .set("heartbeat.interval.ms", millis((session / 10).min(Duration::from_secs(3))))
+        .set("max.poll.interval.ms", millis(session.max(Duration::from_secs(300))));
+    if config.static_membership {
+        settings.set("group.instance.id", format!("{group}.{instance}"));
+    }
+    passthrough(settings, config)
+}
+
+/// A producer's settings; with `id`, a transactional one.
+pub(crate) fn producer(config: &KafkaConfig, id: Option<&str>) -> ClientConfig {
+    let mut settings = base(config);
+    // A transaction must be over before its member is given up, or a successor would wait for it.
+    let transaction = config.session_timeout * 2 / 3;
+    settings
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("compression.type", "zstd")
+        .set("compression.level", "1")
+        .set("partitioner", "murmur2_random")
+        .set("linger.ms", "2")
+        .set("batch.size", "1000000")
+        .set("batch.num.messages", "10000")
+        .set("message.max.bytes", (config.message_bytes + OVERHEAD_BYTES).to_string())
+        .set("queue.buffering.max.messages", "1000000")
+        .set("queue.buffering.max.kbytes", ((config.transaction_bytes >> 10) * 4 + (64 << 10)).to_string())
+        .set("socket.timeout.ms", millis(transaction.min(REQUEST)))
+        .set("message.timeout.ms", millis(transaction));
+    if let Some(id) = id {
+        settings.set("transactional.id", id).set("transaction.timeout.ms", millis(transaction));
+    }
+    passthrough(settings, config)
+}
+
+/// What Kafka's own framing may add to a message.
+pub(crate) const OVERHEAD_BYTES: usize = 64 << 10;
+
+/// The user's own properties have the last word, each where it belongs: librdkafka only warns of a producer's property on a consumer.
+fn passthrough(mut settings: ClientConfig, config: &KafkaConfig) -> ClientConfig {
+    for (name, value) in &config.properties {
+        settings.set(name, value);
+    }
+    settings
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().max(1).to_string()
+}
+
+/// What clients tell: logs, connection errors, moved partitions, delivered changes of state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Context(pub(crate) Arc<Events>);
+
+/// Who must finish its work before partitions go.
+pub(crate) trait Barrier: Send + Sync {
+    /// Returns when everything submitted is durable or given up; where the partitions are lost already, it is given up.
+    fn settle(&self, are_lost: bool);
+}
+
+/// What became known since the last look.
+#[derive(Default)]
+pub(crate) struct Events {
+    /// Partitions given, by topic name.
+    pub(crate) given: Mutex<Vec<(String, i32)>>,
+    /// Partitions taken away, by topic name.
+    pub(crate) taken: Mutex<Vec<(String, i32)>>,
+    /// An end of a partition was reached: counts up.
+    pub(crate) ends: AtomicU64,
+    /// Messages that could not be delivered.
+    pub(crate) undelivered: AtomicU64,
+    /// The last global error, for messages to people.
+    pub(crate) last_error: Mutex<Option<String>>,
+    /// Changelog topics by the number that their messages carry (from 1), with the offset after the newest delivered message.
+    pub(crate) delivered: Mutex<HashMap<usize, i64>>,
+    /// Settles work before partitions are given back.
+    pub(crate) barrier: Mutex<Option<Arc<dyn Barrier>>>,
+    /// Brokers answered lately: milliseconds since the Unix epoch of the last error of connection, 0 for none.
+    pub(crate) last_trouble_ms: AtomicI64,
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", "{fac} {message}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(target: "librdkafka", "{fac} {message}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", "{fac} {message}"),
+        }
+    }
+
+    fn stats_raw(&self, _statistics: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, reason, "client error");
+        self.0.last_trouble_ms.store(super::sync::now_ms(), Ordering::Relaxed);
+        *lock(&self.0.last_error) = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(given) => lock(&self.0.given).extend(names(given)),
+            Rebalance::Revoke(taken) => {
+                let barrier = lock(&self.0.barrier).clone();
+                if let Some(barrier) = barrier {
+                    barrier.settle(consumer.assignment_lost());
+                }
+                lock(&self.0.taken).extend(names(taken));
+            }
+            Rebalance::Error(error) => tracing::warn!(%error, "rebalance"),
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, changelog: usize) {
+        match result {
+            Ok(message) if changelog > 0 => {
+                let next = message.offset() + 1;
+                let mut delivered = lock(&self.0.delivered);
+                let newest = delivered.entry(changelog).or_insert(next);
+                *newest = next.max(*newest);
+            }
+            Ok(_) => {}
+            Err((error, message)) => {
+                tracing::debug!(%error, topic = message.topic(), "a message was not delivered");
+                self.0.undelivered.fetch_add(1, Ordering::AcqRel);
+                *lock(&self.0.last_error) = Some(format!("{}: {error}", message.topic()));
+            }
+        }
+    }
+}
+
+fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
+    partitions.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
+}
+
+/// An error of librdkafka in our words.
+pub(crate) fn failed(operation: &'static str, object: impl Into<String>, error: &KafkaError) -> LogError {
+    let object = object.into();
+    match error {
+        KafkaError::ClientConfig(_, what, property, value) => {
+            LogError::BadProperty { property: format!("{property} = {value}"), what: what.clone() }
+        }
+        KafkaError::ClientCreation(what) => {
+            LogError::BadProperty { property: "(together)".to_owned(), what: what.clone() }
+        }
+        other => LogError::Kafka { operation, object, what: words(other), transient: is_transient(other) },
+    }
+}
+
+/// What the library says, without its wrapping.
+pub(crate) fn words(error: &KafkaError) -> String {
+    match error {
+        KafkaError::Transaction(error) => format!("{} ({})", error.string(), error.name()),
+        other => other.to_string(),
+    }
+}
+
+/// False when waiting cannot help.
+fn is_transient(error: &KafkaError) -> bool {
+    !matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::UnsupportedVersion
+                | RDKafkaErrorCode::PolicyViolation
+                | RDKafkaErrorCode::InvalidConfig
+                | RDKafkaErrorCode::InvalidReplicationFactor
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+        )
+    )
+}

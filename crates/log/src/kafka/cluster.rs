@@ -1,0 +1,213 @@
+//! What the workers of one process share: the cluster, this process's place on disk and its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use barid_record::Topic;
+use rdkafka::consumer::Consumer;
+
+use super::client::{self, Context, KafkaConsumer, Names, REQUEST, failed};
+use super::config::KafkaConfig;
+use super::metrics::Metrics;
+use super::sync::lock;
+use super::topics::Known;
+use crate::LogError;
+
+/// Processes that may share one configured folder.
+const SLOTS: usize = 64;
+/// Below this difference of offsets a lag is counted message by message: commit markers take offsets too.
+const COUNTED: u64 = 256;
+
+/// The cluster as one process sees it.
+pub(crate) struct Cluster {
+    pub(crate) config: KafkaConfig,
+    pub(crate) names: Names,
+    pub(crate) metrics: Metrics,
+    pub(crate) instance: String,
+    pub(crate) known: Mutex<Known>,
+    /// Asks what readers of committed messages see.
+    committed: KafkaConsumer,
+    /// Asks what there is with open transactions included.
+    written: KafkaConsumer,
+    /// Reads for people.
+    pub(crate) reader: Mutex<KafkaConsumer>,
+    slot: Slot,
+    live_groups: Mutex<BTreeSet<String>>,
+    /// What the groups that this process has joined read.
+    joined: Mutex<BTreeMap<String, Vec<Topic>>>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster")
+            .field("brokers", &self.config.brokers)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    pub(crate) fn connect(config: KafkaConfig, metrics: Metrics) -> Result<Self, LogError> {
+        let slot = Slot::take(&config.dir)?;
+        let instance = match &config.instance {
+            Some(name) if slot.number == 0 => name.clone(),
+            Some(name) => format!("{name}-{}", slot.number),
+            None => slot.name()?,
+        };
+        let names = Names::new(&config.prefix);
+        let mut settings = client::consumer(&config, &names.group("inspect"));
+        let make = |settings: &rdkafka::ClientConfig| {
+            settings
+                .create_with_context::<_, KafkaConsumer>(Context::default())
+                .map_err(|error| failed("connect", &config.brokers, &error))
+        };
+        let (committed, reader) = (make(&settings)?, make(&settings)?);
+        settings.set("isolation.level", "read_uncommitted");
+        let written = make(&settings)?;
+        let known = Known::ask(&config, &names, &committed)?;
+        Ok(Self {
+            names,
+            metrics,
+            instance,
+            known: Mutex::new(known),
+            committed,
+            written,
+            reader: Mutex::new(reader),
+            slot,
+            live_groups: Mutex::default(),
+            joined: Mutex::default(),
+            config,
+        })
+    }
+
+    /// Asks for the topics anew.
+    pub(crate) fn refresh(&self) -> Result<(), LogError> {
+        let known = Known::ask(&self.config, &self.names, &self.committed)?;
+        *lock(&self.known) = known;
+        Ok(())
+    }
+
+    /// Every partition of a topic.
+    pub(crate) fn partitions(&self, topic: Topic) -> Result<Vec<(Topic, u32)>, LogError> {
+        let count = lock(&self.known).partitions(&self.names.topic(topic))?;
+        Ok((0..count).map(|partition| (topic, partition)).collect())
+    }
+
+    /// The folder of a group's local state.
+    pub(crate) fn state_dir(&self, group: &str) -> PathBuf {
+        self.slot.dir.join("state").join(group)
+    }
+
+    /// First offset of a partition, and the end that readers of committed messages see.
+    pub(crate) fn extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let (start, end) = self
+            .committed
+            .fetch_watermarks(topic, partition.cast_signed(), REQUEST)
+            .map_err(|error| failed("ask for the end of", topic, &error))?;
+        Ok((start.cast_unsigned(), end.cast_unsigned()))
+    }
+
+    /// The end of a partition with open transactions included.
+    pub(crate) fn written(&self, topic: &str, partition: u32) -> Result<u64, LogError> {
+        let (_, end) = self
+            .written
+            .fetch_watermarks(topic, partition.cast_signed(), REQUEST)
+            .map_err(|error| failed("ask for the end of", topic, &error))?;
+        Ok(end.cast_unsigned())
+    }
+
+    /// The groups that the brokers know, by their full names.
+    pub(crate) fn group_names(&self) -> Result<Vec<String>, LogError> {
+        let known = self
+            .committed
+            .fetch_group_list(None, REQUEST)
+            .map_err(|error| failed("list", "consumer groups", &error))?;
+        Ok(known.groups().iter().map(|group| group.name().to_owned()).collect())
+    }
+
+    /// Messages between a position and the end that readers see. Exact where there are few.
+    pub(crate) fn lag(&self, topic: Topic, partition: u32, next: u64) -> Result<u64, LogError> {
+        let (start, end) = self.extent(&self.names.topic(topic), partition)?;
+        let next = next.max(start);
+        let most = end.saturating_sub(next);
+        if most == 0 || most > COUNTED {
+            return Ok(most);
+        }
+        let limit = crate::Limit { messages: COUNTED as usize, bytes: usize::MAX };
+        self.read(topic, partition, next, limit).map(|messages| messages.len() as u64)
+    }
+
+    /// The groups this process has joined, and what they read.
+    pub(crate) fn joined(&self) -> BTreeMap<String, Vec<Topic>> {
+        lock(&self.joined).clone()
+    }
+
+    /// Takes a worker's place in a group, once a process.
+    pub(crate) fn enter(self: &Arc<Self>, group: &str, inputs: &[Topic]) -> Result<Place, LogError> {
+        lock(&self.joined).insert(group.to_owned(), inputs.to_vec());
+        if !lock(&self.live_groups).insert(group.to_owned()) {
+            return Err(LogError::GroupBusy { group: group.to_owned() });
+        }
+        Ok(Place { cluster: Arc::clone(self), group: group.to_owned() })
+    }
+}
+
+/// A worker's place in its group within this process; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    cluster: Arc<Cluster>,
+    group: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.cluster.live_groups).remove(&self.group);
+    }
+}
+
+/// This process's own folder: `0`, `1`, ... below the configured one, locked as long as it lives.
+#[derive(Debug)]
+struct Slot {
+    number: usize,
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl Slot {
+    fn take(dir: &Path) -> Result<Self, LogError> {
+        for number in 0..SLOTS {
+            let dir = dir.join(number.to_string());
+            std::fs::create_dir_all(&dir).map_err(|source| LogError::io("make", &dir, source))?;
+            let path = dir.join("LOCK");
+            let file = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = file.map_err(|source| LogError::io("open", &path, source))?;
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { number, dir, _lock: file }),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(LogError::io("lock", &path, source)),
+            }
+        }
+        Err(LogError::Locked { dir: dir.to_owned() })
+    }
+
+    /// The name kept here: random, made once.
+    fn name(&self) -> Result<String, LogError> {
+        let path = self.dir.join("instance");
+        if let Ok(name) = std::fs::read_to_string(&path)
+            && !name.trim().is_empty()
+        {
+            return Ok(name.trim().to_owned());
+        }
+        let mut random = [0; 6];
+        let source = Path::new("/dev/urandom");
+        File::open(source)
+            .and_then(|mut file| file.read_exact(&mut random))
+            .map_err(|error| LogError::io("read", source, error))?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(&path, &name).map_err(|source| LogError::io("write", &path, source))?;
+        Ok(name)
+    }
+}

@@ -1,0 +1,246 @@
+//! Becoming a member of a group: at once where partitions are shared, by standing by where there is state to own.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use barid_record::Topic;
+use rdkafka::consumer::Consumer;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::client::{self, Context, Events, KafkaConsumer, failed};
+use super::cluster::{Cluster, Place};
+use super::commit::{Committer, Parts};
+use super::fetch::{Fetcher, start_offset};
+use super::producer::{Failure, Producers};
+use super::restore::Follower;
+use super::store::Store;
+use super::sync::lock;
+use super::worker::{KafkaWorker, Membership, serve_member};
+use crate::api::WorkerSpec;
+use crate::embedded::overlay::Overlay;
+use crate::{LogError, Wish};
+
+/// The group is looked at this often while standing by.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Joins: returns when the worker may work.
+pub(crate) fn join(cluster: &Arc<Cluster>, spec: WorkerSpec) -> Result<KafkaWorker, LogError> {
+    let place = cluster.enter(&spec.group, &spec.inputs)?;
+    cluster.refresh()?;
+    if spec.tables.is_empty() { join_shared(cluster, spec, place) } else { join_owner(cluster, spec, place) }
+}
+
+fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<KafkaWorker, LogError> {
+    let names = &cluster.names;
+    let events = Arc::<Events>::default();
+    let mut fetcher = None;
+    if !spec.inputs.is_empty() {
+        for &topic in &spec.inputs {
+            cluster.partitions(topic)?;
+        }
+        let member = Arc::new(member(cluster, &spec.group, &events)?);
+        let topics: Vec<_> = spec.inputs.iter().map(|topic| names.topic(*topic)).collect();
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+        member.subscribe(&topics).map_err(|error| failed("join", &spec.group, &error))?;
+        let most = cluster.config.fetch_bytes;
+        fetcher = Some(Fetcher::new(member, Arc::clone(&events), names.clone(), spec.inputs.clone(), most));
+    }
+    let id = format!("{}.{}", names.group(&spec.group), cluster.instance);
+    let producers = Producers::new(&cluster.config, &id);
+    let membership = if fetcher.is_some() { Membership::Shared } else { Membership::None };
+    let consumer = fetcher.as_ref().map(|fetcher| Arc::clone(&fetcher.consumer));
+    let committer = Committer::start(parts(cluster, &spec, consumer, None), producers)?;
+    *lock(&events.barrier) = Some(committer.barrier());
+    Ok(assemble(cluster, spec, membership, events, fetcher, committer, None, place))
+}
+
+fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<KafkaWorker, LogError> {
+    let names = &cluster.names;
+    lock(&cluster.known).partitions(&names.owners())?;
+    for &table in &spec.tables {
+        lock(&cluster.known).partitions(&names.changelog(table))?;
+    }
+    let dir = cluster.state_dir(&spec.group);
+    let mut store = Store::open(&dir, &spec.tables)?;
+    let follower = Follower::new(cluster, &spec.group, &spec.tables)?;
+    follower.start(&store)?;
+    let events = Arc::<Events>::default();
+    let member = Arc::new(member(cluster, &spec.group, &events)?);
+    member.subscribe(&[&names.owners()]).map_err(|error| failed("join", &spec.group, &error))?;
+    let waiting = Waiting { cluster, group: &spec.group, member: &member, events: &events };
+    loop {
+        cluster.metrics.owner.with_label_values(&[&spec.group]).set(0);
+        waiting.until_owner(&follower, &mut store)?;
+        let started = Instant::now();
+        let Some((producers, fetcher)) = waiting.take_over(&spec, &follower, &mut store)? else {
+            if waiting.is_owner() {
+                tracing::warn!(group = spec.group, "the changelog is another one: reading all of it");
+                store = store.emptied(&dir)?;
+                follower.start(&store)?;
+            }
+            continue;
+        };
+        cluster.metrics.restore_seconds.observe(started.elapsed().as_secs_f64());
+        cluster.metrics.owner.with_label_values(&[&spec.group]).set(1);
+        tracing::info!(group = spec.group, seconds = started.elapsed().as_secs_f64(), "owner of the state");
+        let state = (store.reader(), Arc::new(Mutex::new(store)));
+        let shared_store = Some(Arc::clone(&state.1));
+        let committer =
+            Committer::start(parts(cluster, &spec, Some(Arc::clone(&member)), shared_store), producers)?;
+        *lock(&events.barrier) = Some(committer.barrier());
+        let membership = Membership::Owner(member);
+        return Ok(assemble(cluster, spec, membership, events, fetcher, committer, Some(state), place));
+    }
+}
+
+/// A member on its way to being the owner.
+struct Waiting<'a> {
+    cluster: &'a Arc<Cluster>,
+    group: &'a str,
+    member: &'a Arc<KafkaConsumer>,
+    events: &'a Arc<Events>,
+}
+
+impl Waiting<'_> {
+    /// Serves the membership; ends in an error when nobody waits for the worker any more.
+    fn tick(&self, wait: Duration) -> Result<(), LogError> {
+        if self.cluster.config.control.wish() != Wish::Run {
+            return Err(LogError::Stopped { operation: "join", cause: "asked to end".to_owned() });
+        }
+        serve_member(self.member, self.cluster, self.group, wait)
+    }
+
+    /// True while the owners' partition is ours.
+    fn is_owner(&self) -> bool {
+        let given = lock(&self.events.given).len();
+        let taken = lock(&self.events.taken).len();
+        given > taken
+    }
+
+    /// Stands by, with the state kept warm, until it is this member's turn.
+    fn until_owner(&self, follower: &Follower, store: &mut Store) -> Result<(), LogError> {
+        let started = Instant::now();
+        let mut told = false;
+        while !self.is_owner() {
+            self.tick(LOOK)?;
+            follower.follow(store)?;
+            if !told && started.elapsed() > Duration::from_secs(2) {
+                told = true;
+                tracing::info!(group = self.group, "standing by: another member owns the state");
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what a predecessor left open and gets the whole state. `None` when the ownership went away meanwhile, or when the local copy
+    /// belongs to another changelog.
+    fn take_over(
+        &self,
+        spec: &WorkerSpec,
+        follower: &Follower,
+        store: &mut Store,
+    ) -> Result<Option<(Producers, Option<Fetcher>)>, LogError> {
+        let config = &self.cluster.config;
+        let mut producers = Producers::new(config, &self.cluster.names.group(self.group));
+        // One id for all who may own the group: whoever comes shuts out who was before.
+        while let Err(failure) = producers.get(0) {
+            if let Failure::Fatal(what) = failure {
+                let object = self.group.to_owned();
+                return Err(LogError::Kafka { operation: "take over", object, what, transient: false });
+            }
+            tracing::debug!(group = self.group, cause = failure.what(), "taking over");
+            producers.clear();
+            self.tick(LOOK)?;
+            if !self.is_owner() {
+                return Ok(None);
+            }
+        }
+        let fetcher = self.fetcher(spec)?;
+        let mut is_owner = true;
+        let caught_up = follower.catch_up(store, &mut || {
+            is_owner = is_owner && self.is_owner();
+            self.tick(Duration::ZERO)
+        })?;
+        Ok((caught_up && is_owner && self.is_owner()).then_some((producers, fetcher)))
+    }
+
+    /// Reads every partition of the inputs from the group's positions on.
+    fn fetcher(&self, spec: &WorkerSpec) -> Result<Option<Fetcher>, LogError> {
+        if spec.inputs.is_empty() {
+            return Ok(None);
+        }
+        let (config, names) = (&self.cluster.config, &self.cluster.names);
+        let events = Arc::<Events>::default();
+        let settings = client::consumer(config, &names.group(&spec.group));
+        let consumer: KafkaConsumer = settings
+            .create_with_context(Context(Arc::clone(&events)))
+            .map_err(|error| failed("read", &spec.group, &error))?;
+        let consumer = Arc::new(consumer);
+        let inputs = spec.inputs.clone();
+        let mut fetcher =
+            Fetcher::new(Arc::clone(&consumer), events, names.clone(), inputs, config.fetch_bytes);
+        let mut all: Vec<(Topic, u32)> = Vec::new();
+        for &topic in &spec.inputs {
+            all.extend(self.cluster.partitions(topic)?);
+        }
+        let starts = fetcher.committed(&all)?;
+        let mut list = TopicPartitionList::new();
+        for &(topic, partition, next) in &starts {
+            list.add_partition_offset(&names.topic(topic), partition.cast_signed(), start_offset(next))
+                .map_err(|error| failed("read", topic.name(), &error))?;
+        }
+        consumer.assign(&list).map_err(|error| failed("read", &spec.group, &error))?;
+        fetcher.add(&starts);
+        Ok(Some(fetcher))
+    }
+}
+
+fn member(cluster: &Cluster, group: &str, events: &Arc<Events>) -> Result<KafkaConsumer, LogError> {
+    let settings = client::member(&cluster.config, &cluster.names.group(group), &cluster.instance);
+    settings.create_with_context(Context(Arc::clone(events))).map_err(|error| failed("join", group, &error))
+}
+
+fn parts(
+    cluster: &Arc<Cluster>,
+    spec: &WorkerSpec,
+    member: Option<Arc<KafkaConsumer>>,
+    store: Option<Arc<Mutex<Store>>>,
+) -> Parts {
+    Parts {
+        config: cluster.config.clone(),
+        names: cluster.names.clone(),
+        tables: spec.tables.clone(),
+        member,
+        store,
+        metrics: cluster.metrics.clone(),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "puts the parts of one struct together, in one place")]
+fn assemble(
+    cluster: &Arc<Cluster>,
+    spec: WorkerSpec,
+    membership: Membership,
+    events: Arc<Events>,
+    fetcher: Option<Fetcher>,
+    committer: Committer,
+    state: Option<(crate::embedded::state::StateStore, Arc<Mutex<Store>>)>,
+    place: Place,
+) -> KafkaWorker {
+    KafkaWorker {
+        committer,
+        cluster: Arc::clone(cluster),
+        spec,
+        membership,
+        events,
+        fetcher,
+        state,
+        overlay: Overlay::default(),
+        last_ticket: 0,
+        must_rewind: false,
+        lost: None,
+        fences: Vec::new(),
+        last_lag: Instant::now(),
+        _place: place,
+    }
+}

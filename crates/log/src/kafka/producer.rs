@@ -1,0 +1,157 @@
+//! The two producers of a worker, and what their failures mean.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, Producer};
+
+use super::client::{self, Context, Events, words};
+use super::config::{Delivery, KafkaConfig};
+use super::sync::lock;
+
+/// Why a commit did not come about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Read again from the last commit.
+    Again(String),
+    /// A younger producer of the same id has taken over, or the brokers gave up on this one while it slept.
+    Fenced(String),
+    /// Waiting cannot help.
+    Fatal(String),
+}
+
+impl Failure {
+    /// What an error of the library means.
+    pub(crate) fn of(operation: &'static str, error: &KafkaError) -> Self {
+        let what = format!("{operation}: {}", words(error));
+        match error.rdkafka_error_code() {
+            Some(
+                RDKafkaErrorCode::ProducerFenced
+                | RDKafkaErrorCode::InvalidProducerEpoch
+                | RDKafkaErrorCode::Fenced
+                | RDKafkaErrorCode::FencedInstanceId,
+            ) => Self::Fenced(what),
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::SaslAuthenticationFailed,
+            ) => Self::Fatal(what),
+            Some(_) | None => Self::Again(what),
+        }
+    }
+
+    /// What happened.
+    pub(crate) fn what(&self) -> &str {
+        match self {
+            Self::Again(what) | Self::Fenced(what) | Self::Fatal(what) => what,
+        }
+    }
+}
+
+/// Repeats a call that says it can be repeated: any other call would be refused until it is answered.
+pub(crate) fn retried(longest: Duration, mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+    let deadline = Instant::now() + longest;
+    loop {
+        match call() {
+            Err(KafkaError::Transaction(error))
+                if error.is_retriable() && !error.txn_requires_abort() && Instant::now() < deadline =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Two producers, made when they are needed.
+pub(crate) struct Producers {
+    config: KafkaConfig,
+    id: String,
+    made: [Option<Arc<BaseProducer<Context>>>; 2],
+    /// What both tell.
+    pub(crate) events: Arc<Events>,
+    undelivered: u64,
+}
+
+impl Producers {
+    pub(crate) fn new(config: &KafkaConfig, id: &str) -> Self {
+        Self {
+            config: config.clone(),
+            id: id.to_owned(),
+            made: [None, None],
+            events: Arc::default(),
+            undelivered: 0,
+        }
+    }
+
+    /// True when there is one to throw away.
+    pub(crate) fn any(&self) -> bool {
+        self.made.iter().any(Option::is_some)
+    }
+
+    /// The producer of that turn. Making the first one makes both: what a predecessor of either id left open ends now, not later.
+    pub(crate) fn get(&mut self, turn: usize) -> Result<Arc<BaseProducer<Context>>, Failure> {
+        if !self.any() {
+            for made in 0..self.count() {
+                self.made[made] = Some(self.make(made)?);
+            }
+        }
+        self.made[turn].clone().ok_or_else(|| Failure::Again("no producer of that turn".to_owned()))
+    }
+
+    fn count(&self) -> usize {
+        match self.config.delivery {
+            Delivery::ExactlyOnce => 2,
+            Delivery::AtLeastOnce => 1,
+        }
+    }
+
+    fn make(&self, turn: usize) -> Result<Arc<BaseProducer<Context>>, Failure> {
+        let id = match self.config.delivery {
+            Delivery::ExactlyOnce => Some(format!("{}.{}", self.id, ["a", "b"][turn])),
+            Delivery::AtLeastOnce => None,
+        };
+        let settings = client::producer(&self.config, id.as_deref());
+        let context = Context(Arc::clone(&self.events));
+        let producer: BaseProducer<Context> = BaseProducer::from_config_and_context(&settings, context)
+            .map_err(|error| Failure::Fatal(words(&error)))?;
+        if id.is_some() {
+            retried(self.config.session_timeout, || producer.init_transactions(client::REQUEST))
+                .map_err(|error| Failure::of("start transactions", &error))?;
+        }
+        Ok(Arc::new(producer))
+    }
+
+    /// An error when a message could not be delivered since the last look.
+    pub(crate) fn check_delivered(&self) -> Result<(), Failure> {
+        if self.events.undelivered.load(Ordering::Acquire) == self.undelivered {
+            return Ok(());
+        }
+        let what = lock(&self.events.last_error).clone().unwrap_or_default();
+        Err(Failure::Again(format!("a message was not delivered: {what}")))
+    }
+
+    /// Ends open transactions as aborted, where the brokers still listen, and lets the producers go.
+    pub(crate) fn abort(&mut self) {
+        for producer in self.made.iter_mut().filter_map(Option::take) {
+            if self.config.delivery == Delivery::ExactlyOnce
+                && let Err(error) = producer.abort_transaction(Duration::from_secs(2))
+            {
+                // Its successor ends it.
+                tracing::debug!(error = %words(&error), "ending a transaction as aborted");
+            }
+        }
+        self.undelivered = self.events.undelivered.load(Ordering::Acquire);
+        lock(&self.events.delivered).clear();
+    }
+
+    /// Lets the producers go.
+    pub(crate) fn clear(&mut self) {
+        self.made = [None, None];
+    }
+}

@@ -1,0 +1,148 @@
+//! Bringing a local copy of the state up to what the changelogs say.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client::{self, Context, KafkaConsumer, failed};
+use super::cluster::Cluster;
+use super::store::Store;
+use crate::LogError;
+use crate::api::Table;
+
+/// The longest wait between two looks at whether transactions have ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Reads the changelogs of a group's tables, each with a consumer of its own: an end of a partition is told without its topic.
+pub(crate) struct Follower {
+    tables: Vec<(Table, String, KafkaConsumer)>,
+    cluster: Arc<Cluster>,
+}
+
+impl Follower {
+    pub(crate) fn new(cluster: &Arc<Cluster>, group: &str, tables: &[Table]) -> Result<Self, LogError> {
+        let settings = client::consumer(&cluster.config, &cluster.names.group(group));
+        let mut all = Vec::new();
+        for &table in tables {
+            let consumer: KafkaConsumer = settings
+                .create_with_context(Context::default())
+                .map_err(|error| failed("connect", "a reader of changelogs", &error))?;
+            all.push((table, cluster.names.changelog(table), consumer));
+        }
+        Ok(Self { tables: all, cluster: Arc::clone(cluster) })
+    }
+
+    /// Starts reading where the copy ends.
+    pub(crate) fn start(&self, store: &Store) -> Result<(), LogError> {
+        for (table, topic, consumer) in &self.tables {
+            assign(consumer, topic, store.next(*table))?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what has arrived, without waiting for more: keeps a standby warm.
+    pub(crate) fn follow(&self, store: &mut Store) -> Result<(), LogError> {
+        for (table, topic, consumer) in &self.tables {
+            while take(*table, topic, consumer, store, Duration::ZERO)? == Step::Message {}
+        }
+        store.maintain();
+        Ok(())
+    }
+
+    /// Reads to the end of what was written before this call, waiting for transactions that are still open: after this, nothing that a
+    /// predecessor committed is missing. `tick` is called all the time and may end it. False when the copy says it is ahead of the
+    /// changelog, which then is another one.
+    pub(crate) fn catch_up(
+        &self,
+        store: &mut Store,
+        tick: &mut dyn FnMut() -> Result<(), LogError>,
+    ) -> Result<bool, LogError> {
+        let started = Instant::now();
+        for (table, topic, consumer) in &self.tables {
+            // Commit markers reach partitions one after another: only the end with open transactions included is safe to wait for.
+            let written = answered(tick, || self.cluster.written(topic, 0))?.cast_signed();
+            if store.next(*table) > written {
+                return Ok(false);
+            }
+            let stable = || Ok(self.cluster.extent(topic, 0)?.1.cast_signed());
+            let mut end = answered(tick, stable)?;
+            while end < written {
+                std::thread::sleep(LOOK);
+                end = answered(tick, stable)?;
+            }
+            if store.next(*table) == end {
+                continue;
+            }
+            assign(consumer, topic, store.next(*table))?;
+            loop {
+                match take(*table, topic, consumer, store, Duration::from_millis(100))? {
+                    Step::Message => store.maintain(),
+                    Step::End => break,
+                    Step::Nothing => {}
+                }
+                tick()?;
+            }
+            store.advance(*table, end);
+        }
+        tracing::debug!(seconds = started.elapsed().as_secs_f64(), "the state is complete");
+        Ok(true)
+    }
+}
+
+/// Asks until there is an answer, or nobody waits for one any more.
+fn answered<T>(
+    tick: &mut dyn FnMut() -> Result<(), LogError>,
+    ask: impl Fn() -> Result<T, LogError>,
+) -> Result<T, LogError> {
+    loop {
+        tick()?;
+        match ask() {
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "restoring the state");
+                std::thread::sleep(LOOK);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn assign(consumer: &KafkaConsumer, topic: &str, next: i64) -> Result<(), LogError> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(next))
+        .and_then(|()| consumer.assign(&list))
+        .map_err(|error| failed("read", topic, &error))
+}
+
+/// What a look at a changelog brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Message,
+    End,
+    Nothing,
+}
+
+fn take(
+    table: Table,
+    topic: &str,
+    consumer: &KafkaConsumer,
+    store: &mut Store,
+    wait: Duration,
+) -> Result<Step, LogError> {
+    match consumer.poll(wait) {
+        None => Ok(Step::Nothing),
+        Some(Err(KafkaError::PartitionEOF(_))) => Ok(Step::End),
+        Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => Err(failed("read", topic, &error)),
+        Some(Err(error)) => {
+            tracing::debug!(%error, topic, "reading a changelog");
+            Ok(Step::Nothing)
+        }
+        Some(Ok(message)) => {
+            store.restore(table, message.offset(), message.key().unwrap_or_default(), message.payload());
+            Ok(Step::Message)
+        }
+    }
+}

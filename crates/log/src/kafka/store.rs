@@ -1,0 +1,179 @@
+//! A group's tables on this machine: what their changelogs say, up to an offset each.
+//!
+//! The changelog on the cluster is the truth; this is a copy that opens fast. It is written out now and then, with the offsets it is complete up to
+//! in the same write, so a crash only makes the tail to read again longer.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::sync::now_ms;
+use super::topics::TOMBSTONES;
+use crate::LogError;
+use crate::api::{Change, Table};
+use crate::embedded::state::StateStore;
+
+/// The table of changelog offsets; no worker's table has this name.
+const PROGRESS: &str = "\u{1}changelog";
+/// Memory for blocks of the store.
+const CACHE_BYTES: u64 = 64 << 20;
+/// Changes in memory before they are written out.
+const BUFFER_BYTES: u64 = 64 << 20;
+/// Changes are written out at least this often.
+const FLUSH_EVERY: Duration = Duration::from_secs(30);
+
+/// The local copy of a group's tables.
+pub(crate) struct Store {
+    state: StateStore,
+    seq: u64,
+    /// Next changelog offset of each table.
+    progress: Vec<(Table, i64)>,
+    changed: bool,
+    last_flush: Instant,
+    flusher: Option<(SyncSender<()>, JoinHandle<()>)>,
+}
+
+impl Store {
+    /// Opens the copy in `dir`, or an empty one when that is too old to be brought up to date.
+    pub(crate) fn open(dir: &Path, tables: &[Table]) -> Result<Self, LogError> {
+        let mut state = match StateStore::open(dir, CACHE_BYTES) {
+            Err(error @ LogError::StateDamaged { .. }) => {
+                tracing::warn!(%error, "the local copy of the state is damaged: reading all of it again");
+                StateStore::open(&emptied(dir)?, CACHE_BYTES)?
+            }
+            opened => opened?,
+        };
+        let written = state.get(PROGRESS, b"written_ms")?.map(|value| number(&value));
+        let is_stale = written.is_some_and(|written| {
+            now_ms() - written > i64::try_from(TOMBSTONES.as_millis()).unwrap_or(0) / 2
+        });
+        if is_stale {
+            drop(state);
+            tracing::info!(dir = %dir.display(), "the local copy of the state is too old: reading all of it again");
+            state = StateStore::open(&emptied(dir)?, CACHE_BYTES)?;
+        }
+        let mut progress = Vec::new();
+        for &table in tables {
+            let next = state.get(PROGRESS, table.0.as_bytes())?.map_or(0, |value| number(&value));
+            progress.push((table, next));
+        }
+        let seq = state.applied()?;
+        let (sender, receiver) = sync_channel(1);
+        let flushed = state.clone();
+        let flush = move || {
+            for () in receiver {
+                if let Err(error) = flushed.flush().and_then(|()| flushed.compact()) {
+                    tracing::warn!(%error, hint = error.hint(), "writing the local copy of the state");
+                }
+            }
+        };
+        let flusher = std::thread::Builder::new().name("log-state".to_owned()).spawn(flush);
+        let flusher = flusher.map_err(|source| LogError::Io {
+            operation: "start",
+            object: "the thread that writes state".to_owned(),
+            source,
+        })?;
+        let flusher = Some((sender, flusher));
+        Ok(Self { state, seq, progress, changed: false, last_flush: Instant::now(), flusher })
+    }
+
+    /// An empty copy in the place of this one.
+    pub(crate) fn emptied(self, dir: &Path) -> Result<Self, LogError> {
+        let tables: Vec<Table> = self.progress.iter().map(|(table, _)| *table).collect();
+        drop(self);
+        Self::open(&emptied(dir)?, &tables)
+    }
+
+    /// A handle to read with.
+    pub(crate) fn reader(&self) -> StateStore {
+        self.state.clone()
+    }
+
+    /// The next changelog offset of a table.
+    pub(crate) fn next(&self, table: Table) -> i64 {
+        self.progress.iter().find(|(known, _)| *known == table).map_or(0, |(_, next)| *next)
+    }
+
+    /// Takes over a message of a changelog; `None` removes the key.
+    pub(crate) fn restore(&mut self, table: Table, offset: i64, key: &[u8], value: Option<&[u8]>) {
+        self.seq += 1;
+        match value {
+            Some(value) => self.state.put(table.0, key, value, self.seq),
+            None => self.state.delete(table.0, key, self.seq),
+        }
+        self.advance(table, offset + 1);
+    }
+
+    /// Applies the changes of a committed unit.
+    pub(crate) fn apply(&mut self, changes: &[Change]) {
+        self.seq += 1;
+        for change in changes {
+            match change {
+                Change::Put { table, key, value } => self.state.put(table.0, key, value, self.seq),
+                Change::Delete { table, key } => self.state.delete(table.0, key, self.seq),
+            }
+        }
+        self.changed |= !changes.is_empty();
+    }
+
+    /// The copy is complete up to that offset of the table's changelog.
+    pub(crate) fn advance(&mut self, table: Table, next: i64) {
+        if let Some((_, known)) = self.progress.iter_mut().find(|(known, _)| *known == table)
+            && next > *known
+        {
+            *known = next;
+            self.changed = true;
+        }
+    }
+
+    /// Writes out, in the background, when there is much to write or it has been long.
+    pub(crate) fn maintain(&mut self) {
+        let is_due = self.state.buffered_bytes() >= BUFFER_BYTES || self.last_flush.elapsed() >= FLUSH_EVERY;
+        if self.changed && is_due {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some((flusher, _)) = &self.flusher else { return };
+        self.seq += 1;
+        for (table, next) in &self.progress {
+            self.state.put(PROGRESS, table.0.as_bytes(), &next.to_le_bytes(), self.seq);
+        }
+        self.state.put(PROGRESS, b"written_ms", &now_ms().to_le_bytes(), self.seq);
+        self.state.rotate(self.seq);
+        self.changed = false;
+        self.last_flush = Instant::now();
+        // One that is under way takes what was added since along the next time.
+        if let Err(TrySendError::Disconnected(())) = flusher.try_send(()) {
+            tracing::error!("the thread that writes state has ended");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.changed {
+            self.flush();
+        }
+        if let Some((sender, flusher)) = self.flusher.take() {
+            let _ = sender.send(());
+            drop(sender);
+            let _ = flusher.join();
+        }
+    }
+}
+
+fn number(value: &Bytes) -> i64 {
+    value.as_ref().try_into().map_or(0, i64::from_le_bytes)
+}
+
+/// Removes what is in a folder of ours and makes it anew.
+fn emptied(dir: &Path) -> Result<PathBuf, LogError> {
+    std::fs::remove_dir_all(dir).map_err(|source| LogError::io("empty", dir, source))?;
+    std::fs::create_dir_all(dir).map_err(|source| LogError::io("make", dir, source))?;
+    Ok(dir.to_owned())
+}
