@@ -264,24 +264,21 @@ fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
 
 /// An error of librdkafka in our words.
 pub(crate) fn failed(operation: &'static str, object: impl Into<String>, error: &KafkaError) -> LogError {
-    let object = object.into();
-    match error {
-        KafkaError::ClientConfig(_, what, property, value) => {
-            LogError::BadProperty { property: format!("{property} = {value}"), what: what.clone() }
-        }
-        KafkaError::ClientCreation(what) => {
-            LogError::BadProperty { property: "(together)".to_owned(), what: what.clone() }
-        }
-        other => LogError::Kafka { operation, object, what: words(other), transient: is_transient(other) },
+    if let KafkaError::ClientConfig(_, what, property, value) = error {
+        return LogError::BadProperty { property: format!("{property} = {value}"), what: what.clone() };
     }
+    if let KafkaError::ClientCreation(what) = error {
+        return LogError::BadProperty { property: "(together)".to_owned(), what: what.clone() };
+    }
+    LogError::Kafka { operation, object: object.into(), what: words(error), transient: is_transient(error) }
 }
 
 /// What the library says, without its wrapping.
 pub(crate) fn words(error: &KafkaError) -> String {
-    match error {
-        KafkaError::Transaction(error) => format!("{} ({})", error.string(), error.name()),
-        other => other.to_string(),
+    if let KafkaError::Transaction(error) = error {
+        return format!("{} ({})", error.string(), error.name());
     }
+    error.to_string()
 }
 
 /// False when waiting cannot help.

@@ -205,23 +205,21 @@ impl Fetcher {
     }
 
     fn trouble(&self, error: &KafkaError) -> Result<(), LogError> {
-        match error {
-            KafkaError::PartitionEOF(_) => {
-                self.events.ends.fetch_add(1, Ordering::AcqRel);
-                Ok(())
-            }
-            KafkaError::MessageConsumption(
-                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-            ) => {
-                let topics: Vec<_> = self.inputs.iter().map(|topic| self.names.topic(*topic)).collect();
-                Err(LogError::TopicMissing { topic: topics.join(", ") })
-            }
-            KafkaError::MessageConsumptionFatal(_) => Err(failed("read", "messages", error)),
-            other => {
-                tracing::debug!(error = %words(other), "reading");
-                Ok(())
-            }
+        const MISSING: [RDKafkaErrorCode; 2] =
+            [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
+        if let KafkaError::PartitionEOF(_) = error {
+            self.events.ends.fetch_add(1, Ordering::AcqRel);
+            return Ok(());
         }
+        if matches!(error, KafkaError::MessageConsumption(code) if MISSING.contains(code)) {
+            let topics: Vec<_> = self.inputs.iter().map(|topic| self.names.topic(*topic)).collect();
+            return Err(LogError::TopicMissing { topic: topics.join(", ") });
+        }
+        if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
+            return Err(failed("read", "messages", error));
+        }
+        tracing::debug!(error = %words(error), "reading");
+        Ok(())
     }
 
     /// Stops and restarts fetching so that memory stays bounded and held partitions bring no more.

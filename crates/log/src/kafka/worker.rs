@@ -190,9 +190,8 @@ impl KafkaWorker {
         self.last_lag = Instant::now();
         for &topic in &self.spec.inputs {
             let parts = fetcher.parts().iter().filter(|part| part.topic == topic);
-            let lags: Option<Vec<u64>> = parts
-                .map(|part| self.cluster.lag(topic, part.partition, part.submitted).ok())
-                .collect();
+            let lags: Option<Vec<u64>> =
+                parts.map(|part| self.cluster.lag(topic, part.partition, part.submitted).ok()).collect();
             if let Some(lags) = lags {
                 let lag = i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX);
                 metrics.lag_messages.with_label_values(&[&self.spec.group, topic.name()]).set(lag);
