@@ -12,9 +12,10 @@ use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{Events, KafkaConsumer, Names, REQUEST, failed, words};
+use super::cluster::Cluster;
 use super::message;
 use crate::LogError;
-use crate::api::{Batch, Limit, Message};
+use crate::api::{Batch, Limit, Message, WorkerSpec};
 
 /// Messages taken from the client at once.
 const GULP: usize = 2_000;
@@ -42,6 +43,8 @@ pub(crate) struct Fetcher {
     pub(crate) consumer: Arc<KafkaConsumer>,
     events: Arc<Events>,
     names: Names,
+    /// Group and instance, for messages to people.
+    member: (String, String),
     inputs: Vec<Topic>,
     /// In the order of the inputs, then of the partitions.
     parts: Vec<Part>,
@@ -53,18 +56,20 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
+    /// A reader for `spec` that has no partitions yet.
     pub(crate) fn new(
+        cluster: &Cluster,
+        spec: &WorkerSpec,
         consumer: Arc<KafkaConsumer>,
         events: Arc<Events>,
-        names: Names,
-        inputs: Vec<Topic>,
-        most_bytes: usize,
     ) -> Self {
+        let most_bytes = cluster.config.fetch_bytes;
         Self {
             consumer,
             events,
-            names,
-            inputs,
+            names: cluster.names.clone(),
+            member: (spec.group.clone(), cluster.instance.clone()),
+            inputs: spec.inputs.clone(),
             parts: Vec::new(),
             buffered_bytes: 0,
             most_bytes,
@@ -215,8 +220,12 @@ impl Fetcher {
             let topics: Vec<_> = self.inputs.iter().map(|topic| self.names.topic(*topic)).collect();
             return Err(LogError::TopicMissing { topic: topics.join(", ") });
         }
-        if matches!(error, KafkaError::MessageConsumptionFatal(_)) {
-            return Err(failed("read", "messages", error));
+        if let KafkaError::MessageConsumptionFatal(code) = error {
+            let (group, instance) = self.member.clone();
+            return Err(match code == &RDKafkaErrorCode::FencedInstanceId {
+                true => LogError::Fenced { group, instance },
+                false => failed("read for", group, error),
+            });
         }
         tracing::debug!(error = %words(error), "reading");
         Ok(())

@@ -42,8 +42,7 @@ fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result
         let topics: Vec<_> = spec.inputs.iter().map(|topic| names.topic(*topic)).collect();
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         member.subscribe(&topics).map_err(|error| failed("join", &spec.group, &error))?;
-        let most = cluster.config.fetch_bytes;
-        fetcher = Some(Fetcher::new(member, Arc::clone(&events), names.clone(), spec.inputs.clone(), most));
+        fetcher = Some(Fetcher::new(cluster, &spec, member, Arc::clone(&events)));
     }
     let id = format!("{}.{}", names.group(&spec.group), cluster.instance);
     let producers = Producers::new(&cluster.config, &id);
@@ -176,9 +175,7 @@ impl Waiting<'_> {
             .create_with_context(Context(Arc::clone(&events)))
             .map_err(|error| failed("read", &spec.group, &error))?;
         let consumer = Arc::new(consumer);
-        let inputs = spec.inputs.clone();
-        let mut fetcher =
-            Fetcher::new(Arc::clone(&consumer), events, names.clone(), inputs, config.fetch_bytes);
+        let mut fetcher = Fetcher::new(self.cluster, spec, Arc::clone(&consumer), events);
         let mut all: Vec<(Topic, u32)> = Vec::new();
         for &topic in &spec.inputs {
             all.extend(self.cluster.partitions(topic)?);
