@@ -38,6 +38,15 @@ pub(crate) struct Part {
     paused: bool,
 }
 
+impl Part {
+    /// Messages up to `end` that no submitted unit covers. Commit markers among those not fetched yet count as messages, the last one does not.
+    pub(crate) fn lag(&self, end: u64) -> u64 {
+        let fetched = self.buffer.back().map_or(self.handed_out, |last| last.offset + 1);
+        let known = (self.handed_out - self.submitted.min(self.handed_out)) + self.buffer.len() as u64;
+        known + end.saturating_sub(fetched).saturating_sub(1)
+    }
+}
+
 /// A consumer and what it has fetched.
 pub(crate) struct Fetcher {
     pub(crate) consumer: Arc<KafkaConsumer>,

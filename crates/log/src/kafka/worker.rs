@@ -190,9 +190,13 @@ impl KafkaWorker {
         self.last_lag = Instant::now();
         for &topic in &self.spec.inputs {
             let parts = fetcher.parts().iter().filter(|part| part.topic == topic);
-            let lags: Option<Vec<u64>> =
-                parts.map(|part| self.cluster.lag(topic, part.partition, part.submitted).ok()).collect();
-            if let Some(lags) = lags {
+            let lags: Result<Vec<u64>, LogError> = parts
+                .map(|part| {
+                    let (_, end) = self.cluster.extent(&self.cluster.names.topic(topic), part.partition)?;
+                    Ok(part.lag(end))
+                })
+                .collect();
+            if let Ok(lags) = lags {
                 let lag = i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX);
                 metrics.lag_messages.with_label_values(&[&self.spec.group, topic.name()]).set(lag);
             }
