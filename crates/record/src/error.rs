@@ -23,6 +23,12 @@ pub enum RecordError {
         /// What it should have been.
         expected: &'static str,
     },
+    /// What should be a record without its verdict is something else.
+    #[error("completing a record: its {bytes} bytes are not the JSON object of a template")]
+    NoTemplate {
+        /// Their number.
+        bytes: usize,
+    },
     /// The JSON of a record does not hold a record.
     #[error("reading record JSON: {source}")]
     Json {

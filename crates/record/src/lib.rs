@@ -16,6 +16,7 @@ mod raw;
 mod record;
 mod rejected;
 mod schema;
+mod template;
 mod time;
 mod topic;
 
@@ -29,5 +30,6 @@ pub use record::{
 };
 pub use rejected::{Reason, Rejected};
 pub use schema::record_schema;
+pub use template::Decided;
 pub use time::rfc3339;
 pub use topic::Topic;

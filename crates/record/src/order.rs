@@ -5,30 +5,36 @@ use bytes::Bytes;
 
 use crate::Header;
 
-/// The name of the header.
-const NAME: &str = "barid_order";
+/// Longer names are refused: each is kept as a key.
+const LONGEST_WRITER: usize = 255;
 
 /// Which writer wrote a message, and as its how-manyth to that topic: 0, 1, 2, ... without gaps, in the order it wrote them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Order {
-    /// Names the writer: one that counts for itself must have a name of its own.
+    /// Names the writer, in at most 255 bytes: one that counts for itself must have a name of its own.
     pub writer: String,
     /// The writer's count, for each topic from 0.
     pub sequence: u64,
 }
 
 impl Order {
+    /// The name of the header.
+    pub const NAME: &str = "barid_order";
+
     /// The header `barid_order`: `<writer>@<sequence>`, readable in a console.
     pub fn header(&self) -> Header {
-        (Bytes::from_static(NAME.as_bytes()), Bytes::from(format!("{}@{}", self.writer, self.sequence)))
+        (Bytes::from_static(Self::NAME.as_bytes()), Bytes::from(format!("{}@{}", self.writer, self.sequence)))
     }
 
     /// Reads the first such header. `None` where there is none, or none of ours: such a message has no order to keep.
     pub fn from_headers(headers: &[Header]) -> Option<Self> {
-        let (_, value) = headers.iter().find(|(name, _)| name == NAME)?;
+        let (_, value) = headers.iter().find(|(name, _)| name == Self::NAME)?;
         let (writer, sequence) = str::from_utf8(value).ok()?.rsplit_once('@')?;
         let is_number = !sequence.is_empty() && sequence.bytes().all(|byte| byte.is_ascii_digit());
-        let sequence = is_number.then(|| sequence.parse().ok()).flatten()?;
+        if !is_number || writer.len() > LONGEST_WRITER {
+            return None;
+        }
+        let sequence = sequence.parse().ok()?;
         Some(Self { writer: writer.to_owned(), sequence })
     }
 }
@@ -59,6 +65,10 @@ mod tests {
     #[test]
     fn what_is_no_order_is_none() {
         assert_eq!(Order::from_headers(&[]), None);
+        let longest = Order { writer: "w".repeat(LONGEST_WRITER), sequence: 0 };
+        assert_eq!(Order::from_headers(&[longest.header()]), Some(longest));
+        let longer = Order { writer: "w".repeat(LONGEST_WRITER + 1), sequence: 0 };
+        assert_eq!(Order::from_headers(&[longer.header()]), None);
         for wrong in [
             b"watcher".as_slice(),
             b"watcher@",

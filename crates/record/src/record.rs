@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::template::{is_undecided, names_no_cluster};
 use crate::{RecordError, RecordId};
 
 /// Version of the record's shape: the major part changes when a reader of the old shape would break.
@@ -21,6 +22,8 @@ pub struct Record {
     /// Names the article; stable over revisions.
     pub record_id: RecordId,
     /// 1 for the first text seen under this id, one more for each changed text.
+    // This field and the other three that a template leaves out: see `Record::into_template`.
+    #[serde(skip_serializing_if = "is_undecided")]
     pub version: u32,
     /// Whether the article stood by itself or in another one's page.
     pub kind: Kind,
@@ -57,8 +60,10 @@ pub struct Record {
     /// When the document was noticed. RFC 3339, UTC.
     pub observed_at: String,
     /// When the first version of this record was noticed. RFC 3339, UTC.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub first_seen_at: String,
     /// When this record was made. RFC 3339, UTC.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub processed_at: String,
     /// The chain of transmission, outermost first.
     pub attribution: Vec<Attribution>,
@@ -76,6 +81,7 @@ pub struct Record {
     /// Hashes of the bytes and of the folded text.
     pub hashes: Hashes,
     /// Whether this text was seen before, and where.
+    #[serde(skip_serializing_if = "names_no_cluster")]
     pub dedup: Dedup,
     /// What made this record, out of what.
     pub provenance: Provenance,

@@ -61,7 +61,10 @@ impl Reason {
         match self {
             Self::Empty => "the file has 0 bytes: was its writer stopped? It is read again when it changes.",
             Self::Binary => "these bytes are no text: narrow the source's `include` globs.",
-            Self::TooLarge => "raise `max_document_bytes` of the source, then `barid rejected retry`.",
+            Self::TooLarge => {
+                "larger than `max_document_bytes` of its source or, as the detail says, than a message may be: raise \
+                 that limit, then `barid rejected retry`."
+            }
             Self::Undecodable => {
                 "name the charset with `charset` in the source, then `barid rejected retry`."
             }

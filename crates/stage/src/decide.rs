@@ -4,15 +4,13 @@ use barid_log::{Message, Table};
 use barid_record::{RecordId, Topic, Verdict};
 
 use crate::StageError;
+use crate::wire::{FORM, Reader, topic_byte};
 
 /// Record id -> [`Entry`]: what this place last said.
 pub const SOURCES: Table = Table("stage.sources");
 
 /// Folded body hash -> [`Owner`]: who said this text first.
 pub const BODIES: Table = Table("stage.bodies");
-
-/// First byte of every value: the form it is written in.
-const FORM: u8 = 1;
 
 /// Where in the log an article stood: its document's position and its index among the document's articles (0 is the main one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +29,11 @@ impl Place {
     /// The place of an article in that message.
     pub fn new(message: &Message, index: u32) -> Self {
         Self { topic: message.topic, partition: message.partition, offset: message.offset, index }
+    }
+
+    /// The place of its document, for people: `barid.raw/0@17`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}@{}", self.topic.name(), self.partition, self.offset)
     }
 }
 
@@ -186,10 +189,10 @@ impl Entry {
         let mut reader = Reader::new(bytes);
         let mut read = || {
             Some(Self {
-                version: u32::from_be_bytes(reader.array()?),
+                version: reader.u32()?,
                 content_sha256: reader.array()?,
-                first_seen_ms: i64::from_be_bytes(reader.array()?),
-                verdict: *Verdict::ALL.get(usize::from(reader.array::<1>()?[0]))?,
+                first_seen_ms: reader.i64()?,
+                verdict: *Verdict::ALL.get(usize::from(reader.byte()?))?,
                 canonical: reader.record_id()?,
                 place: reader.place()?,
             })
@@ -202,43 +205,15 @@ impl Entry {
 }
 
 fn put_place(bytes: &mut Vec<u8>, place: &Place) {
-    bytes.push(Topic::ALL.iter().position(|topic| *topic == place.topic).unwrap_or(0) as u8);
+    bytes.push(topic_byte(place.topic));
     bytes.extend_from_slice(&place.partition.to_be_bytes());
     bytes.extend_from_slice(&place.offset.to_be_bytes());
     bytes.extend_from_slice(&place.index.to_be_bytes());
 }
 
-/// Reads a stored form piece by piece; `None` once it is too short.
-struct Reader<'a> {
-    rest: Option<&'a [u8]>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes.strip_prefix(&[FORM]) }
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, tail) = self.rest?.split_first_chunk::<N>()?;
-        self.rest = Some(tail);
-        Some(*head)
-    }
-
-    fn record_id(&mut self) -> Option<RecordId> {
-        self.array().map(RecordId)
-    }
-
+impl Reader<'_> {
     fn place(&mut self) -> Option<Place> {
-        Some(Place {
-            topic: *Topic::ALL.get(usize::from(self.array::<1>()?[0]))?,
-            partition: u32::from_be_bytes(self.array()?),
-            offset: u64::from_be_bytes(self.array()?),
-            index: u32::from_be_bytes(self.array()?),
-        })
-    }
-
-    fn is_done(&self) -> bool {
-        self.rest.is_some_and(<[u8]>::is_empty)
+        Some(Place { topic: self.topic()?, partition: self.u32()?, offset: self.u64()?, index: self.u32()? })
     }
 }
 

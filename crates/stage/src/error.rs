@@ -10,10 +10,10 @@ pub enum StageError {
     #[error(transparent)]
     Log(#[from] LogError),
     /// A record could not be written as JSON: a fault of ours.
-    #[error("writing the record of {document}: {source}")]
+    #[error("writing {record}: {source}")]
     Serialise {
-        /// The document.
-        document: String,
+        /// The record.
+        record: String,
         /// Why not.
         source: RecordError,
     },
@@ -38,6 +38,14 @@ impl StageError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Log(error) => error.is_transient(),
+            Self::Serialise { .. } | Self::UnknownState { .. } | Self::ParserGone | Self::Metrics(_) => false,
+        }
+    }
+
+    /// Whether a new worker of the same group may go on where this one ended: see [`LogError::is_lost`].
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_lost(),
             Self::Serialise { .. } | Self::UnknownState { .. } | Self::ParserGone | Self::Metrics(_) => false,
         }
     }

@@ -1,20 +1,23 @@
 //! What the stage counts. The verdicts of main articles and the rejected partition the documents.
 
 use barid_record::{Kind, Reason, Verdict};
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::StageError;
+use crate::tally::Tally;
 
 /// Counters of the stage.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    pub(crate) documents: IntCounter,
-    pub(crate) document_bytes: IntCounter,
-    pub(crate) replaced_bytes: IntCounter,
+    documents: IntCounter,
+    document_bytes: IntCounter,
+    replaced_bytes: IntCounter,
     verdicts: IntCounterVec,
     rejected: IntCounterVec,
     pub(crate) batch_seconds: Histogram,
-    pub(crate) latency_seconds: Histogram,
+    latency_seconds: Histogram,
+    order_gaps: IntCounter,
+    pub(crate) order_waiting: IntGauge,
 }
 
 /// The label of a record's kind.
@@ -49,6 +52,11 @@ impl Metrics {
             Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."),
             &["reason"],
         )?;
+        let order_waiting = IntGauge::new(
+            "barid_stage_order_waiting",
+            "Parsed documents in memory, most of them waiting for an earlier one of their writer.",
+        )?;
+        registry.register(Box::new(order_waiting.clone()))?;
         registry.register(Box::new(verdicts.clone()))?;
         registry.register(Box::new(rejected.clone()))?;
         for verdict in Verdict::ALL {
@@ -66,6 +74,11 @@ impl Metrics {
                 "barid_stage_replaced_bytes_total",
                 "Input bytes that were no text, each shown as U+FFFD.",
             )?,
+            order_gaps: counter(
+                "barid_stage_order_gaps_total",
+                "Documents decided although an earlier one of their writer was missing.",
+            )?,
+            order_waiting,
             verdicts,
             rejected,
             batch_seconds: histogram(
@@ -81,11 +94,22 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn verdict(&self, kind: Kind, verdict: Verdict) {
-        self.verdicts.with_label_values(&[kind_name(kind), verdict.name()]).inc();
-    }
-
-    pub(crate) fn rejected(&self, reason: Reason) {
-        self.rejected.with_label_values(&[reason.code()]).inc();
+    /// Counts what became durable.
+    pub(crate) fn count(&self, tally: &Tally) {
+        self.documents.inc_by(tally.summary.documents);
+        self.document_bytes.inc_by(tally.summary.bytes);
+        self.replaced_bytes.inc_by(tally.replaced_bytes);
+        self.order_gaps.inc_by(tally.order_gaps);
+        for (kind, counts) in [Kind::Article, Kind::RelatedArticle].into_iter().zip(tally.verdicts) {
+            for (verdict, count) in Verdict::ALL.into_iter().zip(counts) {
+                self.verdicts.with_label_values(&[kind_name(kind), verdict.name()]).inc_by(count);
+            }
+        }
+        for (reason, count) in &tally.summary.rejected {
+            self.rejected.with_label_values(&[reason]).inc_by(*count);
+        }
+        for seconds in &tally.latencies {
+            self.latency_seconds.observe(*seconds);
+        }
     }
 }

@@ -1,25 +1,42 @@
-//! The stateless half: one message in, drafts or a rejection out. Runs on parser threads.
+//! The stateless half: one raw message in, its records but for their verdicts out, or a rejection. Runs on parser threads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use barid_core::Undecodable;
-use barid_log::Message;
-use barid_record::{Collector, Hints, RawDocument, Reason, Rejected};
+use barid_log::{Message, Worker};
+use barid_record::{RawDocument, Reason, RecordError, Rejected, Topic};
 
+use crate::Place;
 use crate::assemble::{Draft, drafts};
+use crate::reject::reject_message;
+use crate::template::{Document, Template, TooLarge};
+
+/// Most bytes of a message, by topic: what does not fit must be known before it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) articles: usize,
+    pub(crate) records: usize,
+    pub(crate) rejected: usize,
+}
+
+impl Limits {
+    pub(crate) fn of(worker: &dyn Worker) -> Self {
+        let articles = [Topic::Articles, Topic::ArticlesBackfill].map(|topic| worker.message_limit(topic));
+        Self {
+            articles: articles[0].min(articles[1]),
+            records: worker.message_limit(Topic::Records),
+            rejected: worker.message_limit(Topic::Rejected),
+        }
+    }
+}
 
 /// What became of a message.
 #[derive(Debug)]
-pub(crate) enum Prepared {
-    /// Its articles.
+pub(crate) enum Prepared<T> {
+    /// What was made of its articles.
     Articles {
-        /// The drafts, main first.
-        drafts: Vec<Draft>,
-        /// When the document was noticed.
-        observed_ms: i64,
-        /// Its size.
-        bytes: u64,
+        /// That.
+        made: T,
         /// Bad bytes replaced.
         replaced: u32,
     },
@@ -27,64 +44,52 @@ pub(crate) enum Prepared {
     Rejected(Box<Rejected>),
 }
 
-/// A run of messages, and where to send what became of them.
-pub(crate) struct Job {
-    pub(crate) messages: Vec<Message>,
-    pub(crate) answer: Sender<Vec<(Message, Prepared)>>,
-}
-
-/// Takes jobs until the channel closes.
-pub(crate) fn parser(jobs: &Receiver<Job>) {
-    for job in jobs {
-        let prepared = job.messages.into_iter().map(|message| {
-            let done = prepare(&message);
-            (message, done)
-        });
-        // The one who asked may be gone (the stage stopped): then nobody needs the answer.
-        let _ = job.answer.send(prepared.collect());
-    }
-}
-
-/// Splits a batch into jobs dealt out to the parsers in turn; the answers come back in the same order.
-pub(crate) fn deal(
-    messages: Vec<Message>,
-    parsers: &[Sender<Job>],
-    chunk: usize,
-) -> Vec<Receiver<Vec<(Message, Prepared)>>> {
-    let mut answers = Vec::new();
-    let mut messages = messages.into_iter().peekable();
-    for parser in parsers.iter().cycle() {
-        if messages.peek().is_none() {
-            break;
-        }
-        let (answer, receiver) = channel();
-        // A parser that is gone drops its answer, which the receiving end reports.
-        let _ = parser.send(Job { messages: messages.by_ref().take(chunk).collect(), answer });
-        answers.push(receiver);
-    }
-    answers
-}
-
-/// Decodes, parses and lays out one document. Never panics: a fault of the parser rejects the document and keeps its bytes.
-pub(crate) fn prepare(message: &Message) -> Prepared {
-    let position = format!("{}/{}@{}", message.topic.name(), message.partition, message.offset);
+/// Decodes, parses and lays out one document, and makes of it what is wanted; what `make` says is too large is rejected. Never panics: a
+/// fault of the parser rejects the document and keeps its bytes.
+pub(crate) fn prepare<T>(
+    message: &Message,
+    make: impl FnOnce(Document) -> Result<T, TooLarge>,
+) -> Prepared<T> {
+    let place = Place::new(message, 0);
     let raw = match RawDocument::from_message(message.timestamp_ms, &message.headers, message.value.clone()) {
         Ok(raw) => raw,
         Err(error) => {
-            let raw = stranger(message, &position);
-            return reject(raw, Reason::BadMessage, error.to_string(), Some(position));
+            let rejected = reject_message(message, place.name(), Reason::BadMessage, error.to_string());
+            return Prepared::Rejected(Box::new(rejected));
         }
     };
-    match catch_unwind(AssertUnwindSafe(|| articles(&raw))) {
-        Ok(Ok((drafts, replaced))) => Prepared::Articles {
-            drafts,
-            observed_ms: raw.observed_at_ms,
-            bytes: raw.body.len() as u64,
-            replaced,
-        },
-        Ok(Err(refusal)) => reject(raw, reason_of(&refusal), refusal.to_string(), Some(position)),
-        Err(_) => reject(raw, Reason::ParserFault, "the parser panicked".to_owned(), Some(position)),
+    let (articles, replaced) = match catch_unwind(AssertUnwindSafe(|| templates(&raw, place))) {
+        Ok(Ok(made)) => made,
+        Ok(Err(Refusal::Undecodable(refusal))) => {
+            return reject(raw, reason_of(&refusal), refusal.to_string(), place);
+        }
+        Ok(Err(Refusal::Unwritable(error))) => {
+            return reject(raw, Reason::ParserFault, error.to_string(), place);
+        }
+        Err(_) => return reject(raw, Reason::ParserFault, "the parser panicked".to_owned(), place),
+    };
+    let text = |name| message.header(name).cloned().unwrap_or_default();
+    let (source, key) = (text("ce_source"), text("ce_subject"));
+    let document = Document { place, observed_ms: raw.observed_at_ms, source, key, articles };
+    match make(document) {
+        Ok(made) => Prepared::Articles { made, replaced },
+        Err(TooLarge(detail)) => reject(raw, Reason::TooLarge, detail, place),
     }
+}
+
+/// Why a document has no articles.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    #[error(transparent)]
+    Unwritable(#[from] RecordError),
+}
+
+fn templates(raw: &RawDocument, place: Place) -> Result<(Vec<Template>, u32), Refusal> {
+    let (drafts, replaced) = articles(raw)?;
+    let templates = drafts.into_iter().map(|draft| Template::new(draft, place));
+    Ok((templates.collect::<Result<_, _>>()?, replaced))
 }
 
 /// Decodes, parses and lays out one document.
@@ -99,25 +104,7 @@ pub(crate) fn reason_of(refusal: &Undecodable) -> Reason {
     Reason::from_code(refusal.code()).unwrap_or(Reason::Undecodable)
 }
 
-fn reject(document: RawDocument, reason: Reason, detail: String, position: Option<String>) -> Prepared {
+fn reject<T>(document: RawDocument, reason: Reason, detail: String, place: Place) -> Prepared<T> {
+    let position = Some(place.name());
     Prepared::Rejected(Box::new(Rejected { reason, detail, position, dropped_bytes: 0, document }))
-}
-
-/// A message without our headers, made into a document so that its bytes are kept.
-fn stranger(message: &Message, position: &str) -> RawDocument {
-    let raw_sha256 = barid_core::raw_sha256(&message.value);
-    let source_id = "unknown".to_owned();
-    RawDocument {
-        id: barid_record::document_id(&source_id, position, &raw_sha256),
-        source_id,
-        key: position.to_owned(),
-        uri: position.to_owned(),
-        collector: Collector::File,
-        observed_at_ms: message.timestamp_ms,
-        charset: None,
-        content_type: None,
-        hints: Hints::default(),
-        raw_sha256,
-        body: message.value.clone(),
-    }
 }
