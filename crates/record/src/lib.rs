@@ -10,6 +10,7 @@
 //! ```
 
 mod error;
+mod fit;
 mod id;
 mod order;
 mod raw;

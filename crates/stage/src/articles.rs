@@ -124,11 +124,12 @@ pub(crate) fn read(message: &Message) -> Result<Content, &'static str> {
     let mut reader = Reader::new(facts);
     let document = read_facts(&mut reader, message).filter(|_| reader.is_done());
     let document = document.ok_or("header `barid_articles` is not in a form this version knows")?;
+    // With the LF that the last line does not have.
     let lines: usize = document.articles.iter().map(|article| article.json.len() + 1).sum();
-    match document.articles.is_empty() {
-        true => Ok(Content::Hole),
-        false if lines == message.value.len() + 1 => Ok(Content::Document(document)),
-        false => Err("its lines are not as long as header `barid_articles` says"),
+    match (document.articles.is_empty(), message.value.len() + 1) {
+        (true, 1) => Ok(Content::Hole),
+        (false, bytes) if bytes == lines => Ok(Content::Document(document)),
+        (true | false, _) => Err("its lines are not as long as header `barid_articles` says"),
     }
 }
 
@@ -153,4 +154,112 @@ fn read_facts(reader: &mut Reader<'_>, message: &Message) -> Option<Document> {
     }
     let text = |name| message.header(name).cloned().unwrap_or_default();
     Some(Document { place, observed_ms, source: text("ce_source"), key: text("ce_subject"), articles })
+}
+
+#[cfg(test)]
+mod tests {
+    use barid_record::RecordId;
+
+    use super::*;
+
+    fn raw(topic: Topic) -> Message {
+        let header = |name: &'static str, value: &'static str| (Bytes::from(name), Bytes::from(value));
+        Message {
+            topic,
+            partition: 3,
+            offset: 17,
+            timestamp_ms: 5,
+            key: Bytes::from("key"),
+            headers: vec![
+                header("ce_id", "d"),
+                header("ce_source", "files"),
+                header("ce_subject", "a.txt"),
+                header("barid_order", "watcher@9"),
+                header("barid_uri", "file:///a.txt"),
+            ],
+            value: Bytes::from("text"),
+        }
+    }
+
+    fn document(raw: &Message, jsons: &[&'static str]) -> Document {
+        let article = |(index, json): (usize, &&'static str)| Template {
+            record_id: RecordId([index as u8; 32]),
+            kind: if index == 0 { Kind::Article } else { Kind::RelatedArticle },
+            content_sha256: [1; 32],
+            body_sha256: [2; 32],
+            body_is_evidence: index % 2 == 1,
+            json: Bytes::from(*json),
+        };
+        Document {
+            place: Place::new(raw, 0),
+            observed_ms: 4,
+            source: Bytes::from("files"),
+            key: Bytes::from("a.txt"),
+            articles: jsons.iter().enumerate().map(article).collect(),
+        }
+    }
+
+    fn delivered(message: Outgoing) -> Message {
+        let Outgoing { topic, timestamp_ms, key, headers, value } = message;
+        Message { topic, partition: 1, offset: 2, timestamp_ms, key, headers, value }
+    }
+
+    #[test]
+    fn a_document_reads_back_with_its_place_and_its_writers_number() {
+        for (topic, articles) in [(Topic::Raw, Topic::Articles), (Topic::Backfill, Topic::ArticlesBackfill)] {
+            for jsons in [["{\"a\":1}"].as_slice(), &["{\"a\":1}", "{}", "{\"b\":[2]}"]] {
+                let raw = raw(topic);
+                let sent = document(&raw, jsons);
+                let message = delivered(message(&raw, &sent, 10_000).expect("small"));
+                assert_eq!((message.topic, &message.key, message.timestamp_ms), (articles, &raw.key, 5));
+                assert_eq!(Order::from_headers(&message.headers), Order::from_headers(&raw.headers));
+                assert_eq!(message.value, jsons.join("\n"), "a console shows one record a line");
+                assert_eq!(read(&message), Ok(Content::Document(sent)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_refused_from_the_limit_on_and_a_hole_never() {
+        let raw = raw(Topic::Raw);
+        let sent = document(&raw, &["{\"a\":1}"]);
+        let bytes = message(&raw, &sent, usize::MAX).expect("no limit").bytes();
+        assert!(message(&raw, &sent, bytes).is_ok() && message(&raw, &sent, bytes - 1).is_err());
+        let long = |length: usize| Bytes::from(vec![b'9'; length]);
+        for (key, order) in [(3, 9), (5_000, 9), (3, 5_000), (5_000, 5_000)] {
+            let mut raw = raw.clone();
+            raw.key = long(key);
+            raw.headers = vec![(Bytes::from(Order::NAME), long(order))];
+            let hole = hole(&raw, Reason::Binary, 1_000);
+            assert!(hole.bytes() <= 1_000, "{} bytes", hole.bytes());
+            assert_eq!(read(&delivered(hole)), Ok(Content::Hole));
+        }
+        let hole = hole(&raw, Reason::Binary, 1_000);
+        assert_eq!((&hole.key, hole.value.len(), hole.timestamp_ms), (&raw.key, 0, 5));
+        assert_eq!(Order::from_headers(&hole.headers), Order::from_headers(&raw.headers));
+    }
+
+    #[test]
+    fn what_no_parser_of_ours_wrote_is_refused() {
+        let raw = raw(Topic::Raw);
+        let sent = document(&raw, &["{\"a\":1}", "{}"]);
+        let good = delivered(message(&raw, &sent, 10_000).expect("small"));
+        let facts = good.header(FACTS).expect("facts").clone();
+        let with = |facts: Option<Bytes>, value: Bytes| {
+            let headers = facts.map(|facts| (Bytes::from(FACTS), facts));
+            read(&Message { headers: headers.into_iter().collect(), value, ..good.clone() })
+        };
+        assert!(with(Some(facts.clone()), good.value.clone()).is_ok());
+        assert!(with(None, good.value.clone()).is_err());
+        for cut in 0..facts.len() {
+            assert!(with(Some(facts.slice(..cut)), good.value.clone()).is_err(), "cut at {cut}");
+        }
+        for cut in 0..good.value.len() {
+            assert!(with(Some(facts.clone()), good.value.slice(..cut)).is_err(), "value cut at {cut}");
+        }
+        let nothing = self::facts(&sent.place, 4, &[]);
+        assert!(with(Some(nothing), Bytes::from("{}")).is_err(), "a hole holds nothing");
+        let longer = Bytes::from([good.value.as_ref(), b"{}"].concat());
+        assert!(with(Some(facts), longer).is_err());
+    }
 }

@@ -32,7 +32,7 @@ impl Hand {
     }
 
     /// A document is put aside, in a message of at most `limit` bytes.
-    pub(crate) fn rejected(&mut self, rejected: Rejected, limit: usize) {
+    pub(crate) fn rejected(&mut self, rejected: &Rejected, limit: usize) {
         self.tally.rejected(rejected.reason);
         tracing::debug!(
             source = %rejected.document.source_id,

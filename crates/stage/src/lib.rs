@@ -16,6 +16,8 @@ mod decide;
 mod error;
 mod hand;
 mod merge;
+#[cfg(test)]
+mod merge_tests;
 mod metrics;
 mod offline;
 mod owner;

@@ -222,14 +222,14 @@ impl Owner<'_> {
                 // Parsers of another configuration let it pass. What they wrote is kept; the document itself is still in its raw topic.
                 Err(TooLarge(detail)) => {
                     let rejected = reject_message(message, position(), Reason::TooLarge, detail);
-                    hand.rejected(rejected, self.limits.rejected);
+                    hand.rejected(&rejected, self.limits.rejected);
                 }
             },
             Err(detail) => {
                 // No parser has counted it.
                 hand.tally.document(message.value.len() as u64);
                 let rejected = reject_message(message, position(), Reason::BadMessage, detail.to_owned());
-                hand.rejected(rejected, self.limits.rejected);
+                hand.rejected(&rejected, self.limits.rejected);
             }
         }
         Ok(())

@@ -67,7 +67,7 @@ pub fn run_parse(
         hand.tally.replaced_bytes += u64::from(parcel.replaced);
         hand.unit.produced.push(parcel.articles);
         if let Some(rejected) = parcel.rejected {
-            hand.rejected(*rejected, limits.rejected);
+            hand.rejected(&rejected, limits.rejected);
         }
         Ok(())
     })

@@ -78,7 +78,7 @@ pub fn run(
                 hand.document(worker, &made, clock())
             }
             Prepared::Rejected(rejected) => {
-                hand.rejected(*rejected, limits.rejected);
+                hand.rejected(&rejected, limits.rejected);
                 Ok(())
             }
         }

@@ -118,3 +118,32 @@ impl<'a> Ledger<'a> {
         self.open.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_again_counts_once() {
+        let metrics = Metrics::register(&Registry::new()).expect("a fresh registry");
+        let mut ledger = Ledger::new(&metrics);
+        let tally = |bytes| {
+            let mut tally = Tally::default();
+            tally.document(bytes);
+            tally
+        };
+        for number in 1..=3 {
+            ledger.submitted(Ticket(number), tally(number));
+        }
+        assert!(!ledger.settle(None), "nothing is durable");
+        assert!(ledger.settle(Some(Ticket(1))));
+        assert_eq!((ledger.summary.bytes, ledger.last()), (1, Some(Ticket(3))));
+        ledger.rewind(Some(Ticket(2)));
+        assert_eq!((ledger.summary.bytes, ledger.last()), (3, None));
+        ledger.submitted(Ticket(4), tally(3));
+        assert!(ledger.settle(Some(Ticket(4))));
+        assert_eq!((ledger.summary.documents, ledger.summary.bytes), (3, 6));
+    }
+}

@@ -4,16 +4,14 @@
     reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
 )]
 
-use std::collections::HashMap;
-use std::path::Path;
+mod support;
 
-use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Outgoing, Unit, Wish, WorkerSpec};
-use barid_record::{
-    Collector, Hints, Kind, RawDocument, Reason, Record, Rejected, RelatedKind, Topic, Verdict, document_id,
-};
-use barid_stage::{BODIES, GROUP, Metrics, SOURCES, StageConfig, Summary, run};
+use std::collections::HashMap;
+
+use barid_log::Outgoing;
+use barid_record::{Kind, Reason, RelatedKind, Topic, Verdict};
 use bytes::Bytes;
-use prometheus::Registry;
+use support::{count, document, drain, open, produce, raw, records, rejected};
 
 const BODY: &str = "قالت رئيسة بلدية مدينة الصنوبر إن أعمال ترميم السوق القديم ستبدأ مطلع الشهر المقبل بعد تأجيل دام عامين كاملين.\n\
                     وأضافت أن التجار سيحصلون على تعويضات خلال فترة الإغلاق التي لن تتجاوز أربعة أشهر وفق الجدول المعلن.\n";
@@ -22,77 +20,8 @@ const PANEL: &str = "المصدر: بوابة الصنوبر\nإقرأ أيضا�
 const OTHER_PANEL: &str = "المصدر: صحيفة السهل\nإقرأ أيضاً:\nمنتخب السهل يعلن قائمته النهائية لبطولة الربيع\n\
                            أعلن مدرب منتخب السهل القائمة النهائية للاعبين المشاركين في بطولة الربيع التي تنطلق نهاية الأسبوع الجاري.\n";
 
-fn document(key: &str, body: impl Into<Vec<u8>>) -> RawDocument {
-    let body = Bytes::from(body.into());
-    let raw_sha256 = barid_core::raw_sha256(&body);
-    RawDocument {
-        id: document_id("test", key, &raw_sha256),
-        source_id: "test".into(),
-        key: key.into(),
-        uri: format!("file:///in/{key}"),
-        collector: Collector::File,
-        observed_at_ms: 1_000,
-        charset: None,
-        content_type: None,
-        hints: Hints::default(),
-        raw_sha256,
-        body,
-    }
-}
-
 fn page(headline: &str, panel: &str) -> String {
     format!("{headline}\nتاريخ النشر: 5th, September 2031 GMT\n{BODY}{panel}")
-}
-
-fn open(dir: &Path) -> Embedded {
-    Embedded::open(EmbeddedConfig::new(dir), &Registry::new()).expect("a log")
-}
-
-fn produce(log: &Embedded, messages: Vec<Outgoing>) {
-    let spec = WorkerSpec { group: "producer".into(), inputs: Vec::new(), tables: Vec::new() };
-    let mut worker = log.worker(spec).expect("a producer");
-    let ticket = worker.submit(Unit { produced: messages, ..Unit::default() }).expect("submitted");
-    worker.wait(ticket).expect("durable");
-}
-
-fn raw(documents: &[RawDocument]) -> Vec<Outgoing> {
-    let message = |document: &RawDocument| Outgoing {
-        topic: Topic::Raw,
-        timestamp_ms: document.observed_at_ms,
-        key: Bytes::copy_from_slice(document.key.as_bytes()),
-        headers: document.headers(),
-        value: document.body.clone(),
-    };
-    documents.iter().map(message).collect()
-}
-
-/// Lets the stage work off everything there is; returns what it counted and its metrics.
-fn drain(log: &Embedded) -> (Summary, Registry) {
-    let registry = Registry::new();
-    let metrics = Metrics::register(&registry).expect("metrics");
-    let spec = WorkerSpec {
-        group: GROUP.into(),
-        inputs: vec![Topic::Raw, Topic::Backfill],
-        tables: vec![SOURCES, BODIES],
-    };
-    let control = Control::default();
-    control.ask(Wish::Drain);
-    let config = StageConfig { parser_threads: 2, batch_documents: 3, ..StageConfig::default() };
-    let worker = log.worker(spec).expect("the stage's worker");
-    (run(&config, worker, &metrics, &|| 2_000, &control, &|_| {}).expect("drained"), registry)
-}
-
-fn records(log: &Embedded) -> Vec<Record> {
-    let all = log.read(Topic::Records, 0, 0, Limit { messages: 1_000, bytes: 1 << 24 }).expect("readable");
-    all.iter().map(|message| Record::from_json(&message.value).expect("a record")).collect()
-}
-
-fn rejected(log: &Embedded) -> Vec<Rejected> {
-    let all = log.read(Topic::Rejected, 0, 0, Limit { messages: 1_000, bytes: 1 << 24 }).expect("readable");
-    let read = |message: barid_log::Message| {
-        Rejected::from_message(message.timestamp_ms, &message.headers, message.value)
-    };
-    all.into_iter().map(|message| read(message).expect("well formed")).collect()
 }
 
 #[test]
@@ -223,19 +152,9 @@ fn verdicts_and_rejections_partition_the_documents() {
     ];
     produce(&log, raw(&documents));
     let (summary, registry) = drain(&log);
-    let count = |family: &str, label: Option<(&str, &str)>| -> u64 {
-        let families = registry.gather();
-        let family = families.iter().find(|found| found.name() == family).expect("registered");
-        let wanted = |metric: &&prometheus::proto::Metric| {
-            label.is_none_or(|(name, value)| {
-                metric.get_label().iter().any(|label| label.name() == name && label.value() == value)
-            })
-        };
-        family.get_metric().iter().filter(wanted).map(|metric| metric.get_counter().get_value() as u64).sum()
-    };
-    let documents_total = count("barid_stage_documents_total", None);
-    let articles = count("barid_stage_verdicts_total", Some(("kind", "article")));
-    assert_eq!((documents_total, articles, count("barid_stage_rejected_total", None)), (5, 4, 1));
+    let documents_total = count(&registry, "barid_stage_documents_total", None);
+    let articles = count(&registry, "barid_stage_verdicts_total", Some(("kind", "article")));
+    assert_eq!((documents_total, articles, count(&registry, "barid_stage_rejected_total", None)), (5, 4, 1));
     assert_eq!(summary.verdicts, [1, 1, 0, 1, 1]);
     assert_eq!(
         summary.verdicts.iter().sum::<u64>() + summary.rejected.values().sum::<u64>(),

@@ -36,7 +36,6 @@ mod lines;
 mod stamp;
 
 mod checkpoint;
-mod fit;
 mod order;
 mod outbox;
 

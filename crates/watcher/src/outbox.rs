@@ -8,7 +8,6 @@ use barid_record::{Header, RawDocument, RecordId, Rejected, Topic};
 use bytes::Bytes;
 
 use crate::checkpoint::FILES;
-use crate::fit::fit;
 use crate::order::Numbers;
 use crate::{Config, WatcherError};
 
@@ -87,7 +86,7 @@ impl Outbox {
             let whole = message(Topic::Rejected, key.clone(), rejected.headers(), &rejected.document);
             whole.bytes() - whole.value.len()
         };
-        fit(&mut rejected, self.worker.message_limit(Topic::Rejected), &bodyless);
+        rejected.fit(self.worker.message_limit(Topic::Rejected), &bodyless);
         self.produce(message(Topic::Rejected, key, rejected.headers(), &rejected.document));
         rejected.dropped_bytes
     }

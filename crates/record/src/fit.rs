@@ -1,33 +1,35 @@
 //! Makes a rejected input small enough for its topic: the log must take it, whatever it is.
 
-use barid_record::{Hints, Rejected};
+use crate::{Hints, Rejected};
 
 /// Paths and details may be this long where room is short.
 const SHORT_BYTES: usize = 1024;
 
-/// Shortens a rejected input until its message takes at most `limit` bytes: `measure` tells what it takes without its body. First what
-/// was collected beside the body goes, where that takes half of the room or more, then the ends of over-long names and details, then the end
-/// of the body. What is taken of the input is counted in `dropped_bytes`.
-pub(crate) fn fit(rejected: &mut Rejected, limit: usize, measure: &dyn Fn(&Rejected) -> usize) {
-    if measure(rejected) + rejected.document.body.len() <= limit {
-        return;
-    }
-    if measure(rejected) > limit / 2 {
-        rejected.dropped_bytes += hint_bytes(&rejected.document.hints);
-        rejected.document.hints = Hints::default();
-    }
-    if measure(rejected) > limit / 2 {
-        for text in [&mut rejected.detail, &mut rejected.document.uri, &mut rejected.document.key] {
-            text.truncate(text.floor_char_boundary(SHORT_BYTES));
+impl Rejected {
+    /// Shortens a rejected input until its message takes at most `limit` bytes: `measure` tells what it takes without its body. First what
+    /// was collected beside the body goes, where that takes half of the room or more, then the ends of over-long names and details, then the
+    /// end of the body. What is taken of the input is counted in `dropped_bytes`.
+    pub fn fit(&mut self, limit: usize, measure: &dyn Fn(&Self) -> usize) {
+        if measure(self) + self.document.body.len() <= limit {
+            return;
         }
+        if measure(self) > limit / 2 {
+            self.dropped_bytes += hint_bytes(&self.document.hints);
+            self.document.hints = Hints::default();
+        }
+        if measure(self) > limit / 2 {
+            for text in [&mut self.detail, &mut self.document.uri, &mut self.document.key] {
+                text.truncate(text.floor_char_boundary(SHORT_BYTES));
+            }
+        }
+        // With the longest count of dropped bytes there is.
+        let counted = Self { dropped_bytes: u64::MAX, ..self.clone() };
+        let body = &mut self.document.body;
+        let room = limit.saturating_sub(measure(&counted)).min(body.len());
+        self.dropped_bytes += (body.len() - room) as u64;
+        // A copy: a slice would keep the whole input in memory for as long as the message waits.
+        *body = bytes::Bytes::copy_from_slice(&body[..room]);
     }
-    // With the longest count of dropped bytes there is.
-    let counted = Rejected { dropped_bytes: u64::MAX, ..rejected.clone() };
-    let body = &mut rejected.document.body;
-    let room = limit.saturating_sub(measure(&counted)).min(body.len());
-    rejected.dropped_bytes += (body.len() - room) as u64;
-    // A copy: a slice would keep the whole input in memory for as long as the message waits.
-    *body = bytes::Bytes::copy_from_slice(&body[..room]);
 }
 
 fn hint_bytes(hints: &Hints) -> u64 {
@@ -38,10 +40,10 @@ fn hint_bytes(hints: &Hints) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use barid_record::{Collector, RawDocument, Reason};
     use bytes::Bytes;
 
     use super::*;
+    use crate::{Collector, RawDocument, Reason};
 
     fn rejected(headline: usize, path: usize, body: usize) -> Rejected {
         Rejected {
@@ -83,7 +85,7 @@ mod tests {
         ] {
             let before = rejected(headline, path, body);
             let mut after = before.clone();
-            fit(&mut after, LIMIT, &measure);
+            after.fit(LIMIT, &measure);
             let bytes = measure(&after) + after.document.body.len();
             assert!(bytes <= LIMIT, "{headline} {path} {body}: {bytes}");
             assert!(before.document.body.starts_with(&after.document.body));
