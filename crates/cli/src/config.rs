@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use miette::NamedSource;
 
 mod files;
+mod kafka;
 mod paths;
 mod problem;
 mod reader;
@@ -19,6 +20,7 @@ mod show;
 mod tests;
 
 pub(crate) use files::{FileSource, Format};
+pub(crate) use kafka::{Delivery, KafkaSection};
 pub(crate) use problem::{Problem, Severity, nearest};
 pub(crate) use reader::{Env, Setting};
 pub(crate) use show::{as_json, as_toml};
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) web: WebConfig,
     /// Logs.
     pub(crate) telemetry: TelemetryConfig,
+    /// The cluster of the roles. `barid run` does not use it.
+    pub(crate) kafka: KafkaSection,
 }
 
 /// `[log]`.

@@ -29,6 +29,8 @@ pub(crate) struct FileSource {
     pub(crate) rescan_seconds: u64,
     /// Larger documents are rejected.
     pub(crate) max_document_bytes: u64,
+    /// Whether this is bulk history: read when nothing live waits.
+    pub(crate) backfill: bool,
 }
 
 /// What a file holds.
@@ -101,6 +103,7 @@ fn source(reader: &mut Reader<'_>, section: &mut Section<'_>, name: Option<&str>
         settle_ms: reader.integer(section, "settle_ms", 500, 0..=600_000),
         rescan_seconds: reader.integer(section, "rescan_seconds", 60, 1..=86_400),
         max_document_bytes: reader.integer(section, "max_document_bytes", 8 << 20, 1..=1 << 30),
+        backfill: reader.boolean(section, "backfill", false),
         fields: fields(reader, section),
         path: path.into(),
         id,

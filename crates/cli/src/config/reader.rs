@@ -173,6 +173,93 @@ impl<'e> Reader<'e> {
         value
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self, section: &mut Section<'_>, key: &'static str, default: bool) -> bool {
+        let path = section.key_path(key);
+        let from_env = self.env_value(section, key);
+        let from_file = section.take(key);
+        let (value, origin) = match (from_env, from_file) {
+            (Some((name, value)), _) => (value.parse().ok(), Origin::Env(name)),
+            (None, Some(found)) => {
+                let Some(value) = found.get_ref().as_bool() else {
+                    self.wrong_type(&path, "true or false", found);
+                    return default;
+                };
+                (Some(value), Origin::File(found.span()))
+            }
+            (None, None) => (Some(default), Origin::Default),
+        };
+        let value = value.unwrap_or_else(|| {
+            let message = format!("`{path}`{} must be true or false", origin.named_in_message());
+            self.problem("E0105", message, origin.span(), None);
+            default
+        });
+        self.settings.push(Setting { path, value: toml::Value::Boolean(value), origin });
+        value
+    }
+
+    /// A table of names that are not ours, such as another library's properties: texts, whole numbers and truths, all as text, sorted by
+    /// name. Dotted names may be written with or without quotes. `BARID_<TABLE>_<NAME>` sets one, with `_` for each dot.
+    pub(crate) fn properties(
+        &mut self,
+        parent: &mut Section<'_>,
+        key: &'static str,
+    ) -> BTreeMap<String, String> {
+        let section = self.table(parent, key);
+        let mut found = BTreeMap::new();
+        if let Some(table) = section.table {
+            self.flatten(&section.path, "", table, &mut found);
+        }
+        let prefix = format!("BARID_{}_", section.path.replace('.', "_").to_uppercase());
+        for (variable, value) in self.env {
+            let Some(name) = variable.strip_prefix(&prefix) else { continue };
+            self.env_asked.insert(variable.clone());
+            let value = toml::Value::String(value.clone());
+            found.insert(name.to_lowercase().replace('_', "."), (value, Origin::Env(variable.clone())));
+        }
+        let texts = found.iter().map(|(name, (value, _))| (name.clone(), plain(value))).collect();
+        for (name, (value, origin)) in found {
+            self.settings.push(Setting { path: property_path(&section.path, &name), value, origin });
+        }
+        texts
+    }
+
+    /// `a.b = 1` without quotes is a table in a table to TOML: joins the names again.
+    fn flatten(
+        &mut self,
+        path: &str,
+        prefix: &str,
+        table: &DeTable<'_>,
+        into: &mut BTreeMap<String, (toml::Value, Origin)>,
+    ) {
+        for (key, found) in table {
+            let name = format!("{prefix}{}", key.get_ref());
+            let full = property_path(path, &name);
+            let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+            if name.is_empty() || !name.bytes().all(valid) {
+                let message = format!("`{full}`: a property's name is made of letters, digits and dots");
+                self.problem("E0105", message, Some(key.span()), None);
+                continue;
+            }
+            let value = match found.get_ref() {
+                DeValue::Table(inner) => {
+                    self.flatten(path, &format!("{name}."), inner, into);
+                    continue;
+                }
+                DeValue::String(text) => Some(toml::Value::String(text.to_string())),
+                DeValue::Boolean(truth) => Some(toml::Value::Boolean(*truth)),
+                DeValue::Integer(number) => {
+                    i64::from_str_radix(number.as_str(), number.radix()).ok().map(toml::Value::Integer)
+                }
+                DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) => None,
+            };
+            match value {
+                Some(value) => drop(into.insert(name, (value, Origin::File(found.span())))),
+                None => self.wrong_type(&full, "a text, a whole number, true or false", found),
+            }
+        }
+    }
+
     /// One of the words in `choices`; the first is the default.
     pub(crate) fn choice<T: Copy>(
         &mut self,
@@ -330,6 +417,24 @@ impl Origin {
             Self::Env(name) => format!(" (from {name})"),
             Self::Default | Self::File(_) => String::new(),
         }
+    }
+}
+
+/// The path of a property: its name stands in quotes, since it has dots of its own.
+fn property_path(table: &str, name: &str) -> String {
+    format!("{table}.\"{name}\"")
+}
+
+/// A value as a property's text.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Float(_)
+        | toml::Value::Datetime(_)
+        | toml::Value::Array(_)
+        | toml::Value::Table(_) => value.to_string(),
     }
 }
 

@@ -10,10 +10,12 @@ use super::problem::Problem;
 use super::reader::{Env, Origin, Reader, Section, Setting};
 use super::{
     Compression, Config, JsonlConfig, LogConfig, LogFormat, StageConfig, TelemetryConfig, WebConfig, files,
+    kafka,
 };
 
 /// Variables with another use than overriding a key.
-const RESERVED_ENV: [&str; 4] = ["BARID_CONFIG", "BARID_LOG", "BARID_FAILPOINT", "BARID_PROMTOOL"];
+const RESERVED_ENV: [&str; 5] =
+    ["BARID_CONFIG", "BARID_LOG", "BARID_FAILPOINT", "BARID_PROMTOOL", "BARID_TEST_KAFKA"];
 /// The largest number TOML can hold.
 const MAX: u64 = i64::MAX as u64;
 
@@ -44,6 +46,7 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
         jsonl: jsonl(&mut reader, &mut root, &data_dir),
         web: web(&mut reader, &mut root),
         telemetry: telemetry(&mut reader, &mut root),
+        kafka: kafka::read(&mut reader, &mut root),
         data_dir: data_dir.into(),
     };
     // What the parser skipped after a syntax error would be reported again as missing or unknown.

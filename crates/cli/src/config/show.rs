@@ -10,12 +10,12 @@ pub(crate) fn as_toml(loaded: &Loaded) -> String {
     let mut text = String::new();
     let mut open = "";
     for setting in &loaded.settings {
-        let (table, key) = setting.path.rsplit_once('.').unwrap_or(("", &setting.path));
+        let (table, key) = split(&setting.path);
         if table != open {
             open = table;
             text.push_str(&header(table));
         }
-        let line = format!("{key} = {}", setting.value);
+        let line = format!("{key} = {}", shown(setting));
         let _ = writeln!(text, "{line:<44} # {}", origin(loaded, setting));
     }
     text
@@ -23,8 +23,28 @@ pub(crate) fn as_toml(loaded: &Loaded) -> String {
 
 /// A list of `{key, value, origin}`.
 pub(crate) fn as_json(loaded: &Loaded) -> serde_json::Value {
-    let entry = |setting: &Setting| serde_json::json!({ "key": setting.path, "value": json(&setting.value), "origin": origin(loaded, setting) });
+    let entry = |setting: &Setting| serde_json::json!({ "key": setting.path, "value": json(&shown(setting)), "origin": origin(loaded, setting) });
     serde_json::Value::Array(loaded.settings.iter().map(entry).collect())
+}
+
+/// The table of a path and the key in it. A key in quotes may hold dots.
+fn split(path: &str) -> (&str, &str) {
+    let quoted = path.strip_suffix('"').and_then(|open| open.rfind('"'));
+    match quoted {
+        Some(quote) => (path[..quote].trim_end_matches('.'), &path[quote..]),
+        None => path.rsplit_once('.').unwrap_or(("", path)),
+    }
+}
+
+/// The value, unless it is a secret of the Kafka client: what is printed ends up in tickets and logs.
+fn shown(setting: &Setting) -> toml::Value {
+    const SECRET: [&str; 3] = ["password", "secret", "key"];
+    let name = setting.path.strip_prefix("kafka.properties.").unwrap_or_default().to_lowercase();
+    if SECRET.iter().any(|word| name.contains(word)) {
+        toml::Value::String("(not shown)".to_owned())
+    } else {
+        setting.value.clone()
+    }
 }
 
 fn header(table: &str) -> String {
