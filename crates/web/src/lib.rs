@@ -5,13 +5,19 @@
 //! health()               -> /readyz   200, or 503 and the reasons
 //! ```
 //!
+//! [`Workers`] and [`ClusterMetrics`] are what the roles on Kafka show beside their own metrics.
+//!
 //! It runs on one thread of its own and reads only shared counters, so a scrape never waits for the pipeline. It holds no state and
 //! knows nothing of articles.
 
+mod cluster;
 mod error;
 mod process;
 mod server;
+mod workers;
 
+pub use cluster::ClusterMetrics;
 pub use error::WebError;
 pub use process::{BuildInfo, register_process};
 pub use server::{Health, Server, serve};
+pub use workers::{Activity, Workers};

@@ -1,0 +1,78 @@
+//! What is shown of a cluster and of the workers in it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
+
+use barid_log::{GroupLag, LogStatus, TopicStatus};
+use barid_record::Topic;
+use barid_web::{Activity, ClusterMetrics, Workers};
+use prometheus::{Registry, TextEncoder};
+
+fn shown(registry: &Registry) -> String {
+    TextEncoder::new().encode_to_string(&registry.gather()).unwrap()
+}
+
+fn partition(topic: Topic, partition: u32, start_offset: u64, end_offset: u64) -> TopicStatus {
+    TopicStatus { topic, partition, start_offset, end_offset, bytes: 0 }
+}
+
+fn lag(group: &str, topic: Topic, messages: u64) -> GroupLag {
+    GroupLag { group: group.to_owned(), topic, messages }
+}
+
+#[test]
+fn partitions_add_up_and_what_is_gone_is_not_shown() {
+    let registry = Registry::new();
+    let metrics = ClusterMetrics::register(&registry).unwrap();
+    let status = LogStatus {
+        topics: vec![
+            partition(Topic::Raw, 0, 10, 100),
+            partition(Topic::Raw, 1, 0, 7),
+            partition(Topic::Records, 0, 0, 3),
+        ],
+        lags: vec![lag("stage.parse", Topic::Raw, 5), lag("sink.jsonl", Topic::Records, 2)],
+        ..LogStatus::default()
+    };
+    metrics.answered(&status, 1.5);
+    let text = shown(&registry);
+    for line in [
+        "barid_cluster_up 1",
+        "barid_cluster_last_answer_timestamp_seconds 1.5",
+        "barid_log_topic_messages{topic=\"barid.raw\"} 97",
+        "barid_log_topic_end_offset{topic=\"barid.raw\"} 107",
+        "barid_log_lag_messages{group=\"stage.parse\",topic=\"barid.raw\"} 5",
+        "barid_log_lag_messages{group=\"sink.jsonl\",topic=\"barid.records\"} 2",
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+
+    metrics.silent();
+    let text = shown(&registry);
+    assert!(text.contains("barid_cluster_up 0\n") && text.contains("topic=\"barid.records\"} 3\n"), "{text}");
+
+    let less = LogStatus { topics: vec![partition(Topic::Raw, 0, 10, 100)], ..LogStatus::default() };
+    metrics.answered(&less, 2.0);
+    let text = shown(&registry);
+    assert!(!text.contains("barid.records") && !text.contains("barid_log_lag_messages{"), "{text}");
+    assert!(text.contains("barid_log_topic_end_offset{topic=\"barid.raw\"} 100\n"), "{text}");
+}
+
+#[test]
+fn standing_by_is_ready_and_not_active() {
+    let registry = Registry::new();
+    let workers = Workers::register(&registry, &["stage.parse", "stage.decide"]).unwrap();
+    assert_eq!(workers.problems().len(), 2, "nobody has joined");
+    workers.now("stage.parse", Activity::Working);
+    workers.now("stage.decide", Activity::StandingBy);
+    assert_eq!(workers.problems(), [""; 0]);
+    let text = shown(&registry);
+    assert!(text.contains("barid_role_active{worker=\"stage.parse\"} 1\n"), "{text}");
+    assert!(text.contains("barid_role_active{worker=\"stage.decide\"} 0\n"), "{text}");
+
+    workers.now("stage.parse", Activity::Failed { reason: "the broker is gone".to_owned() });
+    workers.now("stage.decide", Activity::Ended);
+    assert_eq!(
+        workers.problems(),
+        ["worker stage.parse joins again: the broker is gone", "worker stage.decide has ended"]
+    );
+    assert!(shown(&registry).contains("barid_role_active{worker=\"stage.parse\"} 0\n"));
+}
