@@ -1,5 +1,7 @@
 //! The command line as typed. Nothing is read or checked here.
 
+mod roles;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,10 +11,12 @@ use clap_complete::Shell;
 use crate::config::LogFormat;
 use crate::error::exit;
 
+pub(crate) use roles::{RoleArgs, Topics, TopicsArgs};
+
 const EXIT_STATUS: &str = "\
 Exit status:
   0    success; for checks, nothing found
-  1    a check found something: a file that cannot be parsed, a faulty configuration, a stale id
+  1    a check found something: a file that cannot be parsed, a faulty configuration, a topic that differs
   2    a check could not be made: its input cannot be read
   64   the command line is wrong
   69   something needed is not available, such as a data folder that another process holds
@@ -89,6 +93,36 @@ Examples:
   barid run --once                  # read what is in seeds/, write barid-data/records/, exit
   barid run --config barid.toml     # keep watching; Ctrl-C drains and stops")]
     Run(RunArgs),
+    /// Watch the folders and write their documents to Kafka
+    #[command(after_help = "\
+Examples:
+  barid watch --config config/kafka.toml
+
+One process watches; a second one stands by and takes over.")]
+    Watch(RoleArgs),
+    /// Turn the documents on Kafka into records: parse, split, deduplicate
+    #[command(after_help = "\
+Examples:
+  barid stage --config config/kafka.toml
+  barid stage --config config/kafka.toml --listen 127.0.0.1:9465
+
+Any number of processes parse. One of them decides; the others stand by and take over.")]
+    Stage(RoleArgs),
+    /// Write the records on Kafka to files
+    #[command(after_help = "\
+Examples:
+  barid sink --config config/kafka.toml
+
+Any number of processes write, each its partitions of the records.")]
+    Sink(RoleArgs),
+    /// Serve metrics and probes of the whole cluster
+    #[command(after_help = "\
+Examples:
+  barid web --config config/kafka.toml --listen 0.0.0.0:9464")]
+    Web(RoleArgs),
+    /// Create and list the topics on Kafka
+    #[command(subcommand, disable_help_subcommand = true)]
+    Topics(Topics),
     /// Parse files without any log, and show what was found
     #[command(after_help = "\
 Examples:
@@ -276,6 +310,11 @@ impl Command {
         match self {
             Self::Parse(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
             Self::Run(_)
+            | Self::Watch(_)
+            | Self::Stage(_)
+            | Self::Sink(_)
+            | Self::Web(_)
+            | Self::Topics(_)
             | Self::Rejected(_)
             | Self::Config(_)
             | Self::Init { .. }

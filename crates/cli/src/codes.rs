@@ -47,7 +47,11 @@ pub(crate) const CODES: &[Code] = &[
         "value out of range",
         "The value is of the right type but cannot be used. config/barid.toml names the limits of each key.",
     ),
-    code("E0106", "missing key", "This key has no default: each [[files]] table needs an `id` and a `path`."),
+    code(
+        "E0106",
+        "missing key",
+        "This key has no default: each [[files]] table needs an `id` and a `path`, and commands on Kafka need `kafka.brokers`.",
+    ),
     code(
         "E0107",
         "source id used twice",

@@ -10,14 +10,16 @@ mod parse;
 mod record;
 mod rejected;
 mod store;
+mod topics;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::args::{Args, Command, ConfigArg, ConfigCommand};
+use crate::args::{Args, Command, ConfigArg, ConfigCommand, RoleArgs};
 use crate::config::{self, Loaded};
 use crate::error::CliError;
+use crate::roles::{self, Role};
 use crate::run;
 
 /// Runs the command.
@@ -25,6 +27,11 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     let code = match &args.command {
         Command::Run(run) => run::run(&load(&run.config)?, run.once, &args.global)?,
+        Command::Watch(role) => play(Role::Watch, role, args)?,
+        Command::Stage(role) => play(Role::Stage, role, args)?,
+        Command::Sink(role) => play(Role::Sink, role, args)?,
+        Command::Web(role) => play(Role::Web, role, args)?,
+        Command::Topics(command) => topics::run(command, &mut out)?,
         Command::Parse(parse) => parse::run(parse, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,
@@ -52,6 +59,10 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     };
     out.flush()?;
     Ok(code)
+}
+
+fn play(role: Role, given: &RoleArgs, args: &Args) -> Result<ExitCode, CliError> {
+    roles::run(role, &load(&given.config)?, given.listen, &args.global)
 }
 
 /// The configuration an argument names: that file, else `barid.toml` where it exists, else the defaults.

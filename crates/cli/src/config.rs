@@ -133,6 +133,28 @@ pub(crate) struct Loaded {
     pub(crate) text: String,
 }
 
+impl Loaded {
+    /// The brokers, which `barid run` does without and everything on Kafka does not.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] when nobody named them.
+    pub(crate) fn brokers(&self) -> Result<&str, ConfigError> {
+        self.config.kafka.brokers.as_deref().ok_or_else(|| ConfigError::Invalid {
+            problems: vec![Problem {
+                severity: Severity::Error,
+                code: "E0106",
+                message: "`kafka.brokers` is missing: this command works on Kafka".to_owned(),
+                span: None,
+                hint: Some(
+                    "add `brokers = \"host:9092\"` below [kafka], or set BARID_KAFKA_BROKERS; without Kafka there is `barid run`"
+                        .to_owned(),
+                ),
+            }],
+            source_code: named(self.file.as_deref(), self.text.clone()),
+        })
+    }
+}
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {

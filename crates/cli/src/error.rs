@@ -152,8 +152,30 @@ impl CliError {
         }
     }
 
+    /// The log's failure, if that is what it is.
+    pub(crate) fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error) => Some(error),
+            Self::Run(error) => error.log_error(),
+            Self::Config(_)
+            | Self::Output { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Exists { .. }
+            | Self::UnknownSubject { .. }
+            | Self::Argument { .. }
+            | Self::System { .. }
+            | Self::Record(_)
+            | Self::Web(_)
+            | Self::NoLog { .. } => None,
+        }
+    }
+
     /// The exit code: 1 or 2 for checks, that of `sysexits.h` otherwise.
     pub(crate) fn exit_code(&self, check: bool) -> ExitCode {
+        if let Some(error) = self.log_error().filter(|_| !check) {
+            return ExitCode::from(log_exit(error));
+        }
         let code = match self {
             Self::Config(ConfigError::Invalid { .. }) if check => exit::FOUND,
             Self::Argument { .. } | Self::UnknownSubject { .. } => exit::USAGE,
@@ -161,16 +183,27 @@ impl CliError {
             Self::Config(_) => exit::CONFIG,
             Self::Output { .. } | Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } => exit::IO,
             Self::System { .. } => exit::UNAVAILABLE,
-            Self::Log(error) if error.is_transient() => exit::UNAVAILABLE,
             Self::Log(_) => exit::IO,
             Self::NoLog { .. } => exit::UNAVAILABLE,
             Self::Record(_) => exit::SOFTWARE,
             Self::Web(_) => exit::UNAVAILABLE,
-            Self::Run(error) if error.is_transient() => exit::UNAVAILABLE,
             Self::Run(RunError::Fault { .. }) => exit::SOFTWARE,
             Self::Run(_) => exit::IO,
         };
         ExitCode::from(code)
+    }
+}
+
+/// What a failed log is to whoever started us: what is unavailable may come back by itself, a configuration does not heal.
+fn log_exit(error: &LogError) -> u8 {
+    let by_configuration =
+        matches!(error, LogError::TopicUnfit { .. } | LogError::BadProperty { .. } | LogError::Fenced { .. });
+    if by_configuration {
+        exit::CONFIG
+    } else if error.is_transient() || matches!(error, LogError::TopicMissing { .. }) {
+        exit::UNAVAILABLE
+    } else {
+        exit::IO
     }
 }
 

@@ -7,14 +7,12 @@
 //! An orderly end goes down the line: the watcher ends first, then the stage has everything, then the sink. If one of them fails, all
 //! stop; what is committed is durable, and the next start goes on from there.
 
-mod settings;
-
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, Log, TopicStatus, Wish, WorkerSpec};
+use barid_log::{Control, Embedded, Log, LogError, TopicStatus, Wish, WorkerSpec};
 use barid_record::{Reason, Topic};
 use barid_sink::SinkError;
 use barid_stage::StageError;
@@ -26,6 +24,7 @@ use crate::args::Global;
 use crate::config::{Config, Loaded};
 use crate::error::CliError;
 use crate::progress::{self, Progress, Totals};
+use crate::settings;
 use crate::signals::{self, STOP_LIMIT};
 use crate::summary::Summary;
 use crate::telemetry;
@@ -51,11 +50,21 @@ pub(crate) enum RunError {
 }
 
 impl RunError {
+    /// The log's failure, if that is what it is.
+    pub(crate) fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Watcher(WatcherError::Log { source, .. }) => Some(source),
+            Self::Stage(StageError::Log(error)) | Self::Sink(SinkError::Log(error)) => Some(error),
+            Self::Watcher(_) | Self::Stage(_) | Self::Sink(_) | Self::Fault { .. } => None,
+        }
+    }
+
     /// The stable code; `barid explain <code>` tells more.
     pub(crate) fn code(&self) -> &'static str {
+        if let Some(error) = self.log_error() {
+            return error.code();
+        }
         match self {
-            Self::Watcher(WatcherError::Log { source, .. }) => source.code(),
-            Self::Stage(StageError::Log(error)) | Self::Sink(SinkError::Log(error)) => error.code(),
             Self::Watcher(_) => "E0401",
             Self::Stage(_) => "E0501",
             Self::Sink(_) => "E0502",
@@ -72,16 +81,6 @@ impl RunError {
             Self::Sink(error) => Some(error.hint()),
         }
     }
-
-    /// Whether a restart may succeed without anybody doing anything.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Watcher(WatcherError::Log { source, .. }) => source.is_transient(),
-            Self::Watcher(_) | Self::Fault { .. } => false,
-            Self::Stage(error) => error.is_transient(),
-            Self::Sink(error) => error.is_transient(),
-        }
-    }
 }
 
 /// Runs the pipeline until a signal, or with `once` until the folders are drained.
@@ -91,6 +90,9 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     let bars = progress::bars();
     telemetry::start(&config.telemetry, global, &bars);
     telemetry::tell_warnings(loaded);
+    if config.kafka.brokers.is_some() {
+        tracing::info!("[kafka] is not used: `barid run` works on the embedded log");
+    }
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
     let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);
@@ -124,7 +126,8 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-const BUILD: BuildInfo<'static> = BuildInfo {
+/// What this binary was made of.
+pub(crate) const BUILD: BuildInfo<'static> = BuildInfo {
     version: env!("CARGO_PKG_VERSION"),
     commit: match option_env!("BUILD_COMMIT") {
         Some(commit) => commit,
@@ -134,7 +137,7 @@ const BUILD: BuildInfo<'static> = BuildInfo {
 };
 
 /// Milliseconds since the Unix epoch.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
@@ -276,11 +279,7 @@ impl Pipeline<'_> {
 
     fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {
         let worker = self.log.worker(barid_sink::spec())?;
-        let log_end = |partition| {
-            let status = self.log.status()?;
-            let is_it = |topic: &&TopicStatus| topic.topic == Topic::Records && topic.partition == partition;
-            Ok(status.topics.iter().find(is_it).map_or(0, |topic| topic.end_offset))
-        };
+        let log_end = |partition| records_end(self.log, partition);
         let config = settings::sink(self.config);
         Ok(barid_sink::run(&config, worker, &log_end, metrics, &self.controls.sink)
             .map_err(RunError::from)?)
@@ -291,6 +290,12 @@ impl Pipeline<'_> {
         change(&mut totals);
         self.progress.show(&totals);
     }
+}
+
+/// One past the newest durable offset of a partition of the records.
+pub(crate) fn records_end(log: &dyn Log, partition: u32) -> Result<u64, LogError> {
+    let is_it = |topic: &&TopicStatus| topic.topic == Topic::Records && topic.partition == partition;
+    Ok(log.status()?.topics.iter().find(is_it).map_or(0, |topic| topic.end_offset))
 }
 
 type Handle<'scope, T> = std::thread::ScopedJoinHandle<'scope, Result<T, CliError>>;
@@ -337,7 +342,8 @@ impl Drop for End<'_> {
     }
 }
 
-fn joined<T>(result: std::thread::Result<Result<T, CliError>>) -> Result<T, CliError> {
+/// A thread's result; a panic is a fault of ours.
+pub(crate) fn joined<T>(result: std::thread::Result<Result<T, CliError>>) -> Result<T, CliError> {
     result.unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

@@ -14,9 +14,16 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 16] = [
+const PAGES: [&[&str]; 23] = [
     &[],
     &["run"],
+    &["watch"],
+    &["stage"],
+    &["sink"],
+    &["web"],
+    &["topics"],
+    &["topics", "create"],
+    &["topics", "list"],
     &["parse"],
     &["explain"],
     &["rejected"],

@@ -143,6 +143,18 @@ fn each_mistake_has_its_code() {
         ("E0108", source("exclude = [\"a[\"]")),
         ("E0109", source("charset = \"utf-9\"")),
         ("E0110", "[web]\nlisten = \"9464\"".to_owned()),
+        ("E0104", source("backfill = \"yes\"")),
+        ("E0104", "[kafka]\nbrokers = [\"a:9092\"]".to_owned()),
+        ("E0104", "[kafka]\nstatic_membership = 1".to_owned()),
+        ("E0104", "[kafka.properties]\n\"a.b\" = [1]".to_owned()),
+        ("E0105", "[kafka]\nprefix = \"a b\"".to_owned()),
+        ("E0105", "[kafka]\ninstance = \"a/b\"".to_owned()),
+        ("E0105", "[kafka]\ndelivery = \"once\"".to_owned()),
+        ("E0105", "[kafka]\nsession_timeout_seconds = 5".to_owned()),
+        ("E0105", "[kafka]\nmax_message_bytes = 1000".to_owned()),
+        ("E0105", "[kafka.topics]\npartitions = 0".to_owned()),
+        ("E0105", "[kafka.properties]\n\"a b\" = 1".to_owned()),
+        ("E0103", "[kafka.topics]\npartition = 1".to_owned()),
     ];
     for (code, text) in cases {
         assert_eq!(only_problem(&text).0, code, "{text}");
@@ -193,4 +205,52 @@ fn a_missing_folder_is_a_warning_and_a_file_is_an_error() {
     assert_eq!(loaded.warnings.iter().map(|one| one.code).collect::<Vec<_>>(), ["E0113"]);
     std::fs::write(&file, "x").expect("written");
     assert_eq!(only_problem(&source).0, "E0114");
+}
+
+#[test]
+fn properties_pass_through_however_they_are_written() {
+    let text = "[kafka.properties]\n\"security.protocol\" = \"ssl\"\nsasl.mechanism = \"PLAIN\"\nsocket.keepalive.enable = true\nlinger.ms = 0x10\n";
+    let env =
+        env(&[("BARID_KAFKA_PROPERTIES_SASL_PASSWORD", "p w"), ("BARID_KAFKA_PROPERTIES_LINGER_MS", "3")]);
+    let loaded = parse(Some(Path::new("b.toml")), text.to_owned(), &env).expect("valid");
+    let found: Vec<_> =
+        loaded.config.kafka.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("linger.ms", "3"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.password", "p w"),
+            ("security.protocol", "ssl"),
+            ("socket.keepalive.enable", "true"),
+        ]
+    );
+    assert!(!loaded.warnings.iter().any(|warning| warning.code == "E0112"), "{:?}", loaded.warnings);
+    let again = load_text(&as_toml(&loaded)).expect("what is shown is valid");
+    assert_eq!(again.config.kafka.properties["security.protocol"], "ssl");
+    assert_eq!(again.config.kafka.properties["linger.ms"], "3");
+}
+
+#[test]
+fn secrets_among_the_properties_are_not_shown() {
+    let text = "[kafka.properties]\nsasl.password = \"hunter2\"\nssl.key.pem = \"hunter2\"\nsasl.oauthbearer.client.secret = \"hunter2\"\nclient.id = \"me\"\n[kafka]\nbrokers = \"key.example:9092\"\n";
+    let loaded = load_text(text).expect("valid");
+    assert_eq!(loaded.config.kafka.properties["sasl.password"], "hunter2");
+    for shown in [as_toml(&loaded), as_json(&loaded).to_string()] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert_eq!(shown.matches("(not shown)").count(), 3, "{shown}");
+        assert!(shown.contains("me") && shown.contains("key.example:9092"), "{shown}");
+    }
+}
+
+#[test]
+fn whoever_needs_brokers_is_told_how_to_name_them() {
+    let loaded = load_text("").expect("valid");
+    let ConfigError::Invalid { problems, .. } = loaded.brokers().expect_err("nobody named them") else {
+        panic!("another error")
+    };
+    assert_eq!((problems.len(), problems[0].code), (1, "E0106"));
+    assert!(problems[0].hint.as_deref().is_some_and(|hint| hint.contains("BARID_KAFKA_BROKERS")));
+    let named = parse(None, String::new(), &env(&[("BARID_KAFKA_BROKERS", "b:1")])).expect("valid");
+    assert_eq!(named.brokers().expect("named"), "b:1");
 }

@@ -1,0 +1,174 @@
+//! `barid topics`: makes the topics of the pipeline, and lists them.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use barid_log::{GroupLag, Kafka, Log, LogStatus, Table, TopicOutcome, TopicStatus};
+use prometheus::Registry;
+use serde_json::json;
+
+use crate::args::{Topics, TopicsArgs};
+use crate::config::Loaded;
+use crate::error::{CliError, exit};
+use crate::settings;
+
+pub(super) fn run(command: &Topics, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    match command {
+        Topics::Create(TopicsArgs { json, config }) => create(&super::load(config)?, *json, out),
+        Topics::List(TopicsArgs { json, config }) => {
+            let status = open(&super::load(config)?)?.status()?;
+            list(&status, *json, out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn open(loaded: &Loaded) -> Result<Kafka, CliError> {
+    let brokers = loaded.brokers()?;
+    let config = settings::kafka(&loaded.config, brokers, "topics", barid_log::Control::default());
+    Ok(Kafka::open(config, &Registry::new())?)
+}
+
+/// The tables of every role: each has a changelog.
+fn tables() -> Vec<Table> {
+    let specs = [
+        barid_watcher::worker_spec(),
+        barid_stage::parse_spec(),
+        barid_stage::decide_spec(),
+        barid_sink::spec(),
+    ];
+    specs.into_iter().flat_map(|spec| spec.tables).collect()
+}
+
+fn create(loaded: &Loaded, json: bool, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    let plan = settings::topic_plan(&loaded.config);
+    let outcomes = open(loaded)?.create_topics(&plan, &tables())?;
+    for outcome in &outcomes {
+        tell(outcome, json, out)?;
+    }
+    let fit = outcomes.iter().all(|outcome| outcome.differs.is_empty());
+    Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(exit::FOUND) })
+}
+
+fn tell(outcome: &TopicOutcome, json: bool, out: &mut impl Write) -> Result<(), CliError> {
+    let TopicOutcome { name, partitions, created, differs } = outcome;
+    if json {
+        let differs: Vec<_> = differs
+            .iter()
+            .map(
+                |(setting, found, planned)| json!({ "setting": setting, "found": found, "planned": planned }),
+            )
+            .collect();
+        let line = json!({ "name": name, "partitions": partitions, "created": created, "differs": differs });
+        writeln!(out, "{line}")?;
+        return Ok(());
+    }
+    let what = match (created, differs.is_empty()) {
+        (true, _) => "created",
+        (false, true) => "as it is",
+        (false, false) => "differs",
+    };
+    writeln!(out, "{name:<40} {partitions:>5} partitions  {what}")?;
+    for (setting, found, planned) in differs {
+        writeln!(out, "    {setting}: {found}, planned {planned}")?;
+    }
+    Ok(())
+}
+
+fn list(status: &LogStatus, json: bool, out: &mut impl Write) -> Result<(), CliError> {
+    for TopicStatus { topic, partition, start_offset, end_offset, bytes: _ } in &status.topics {
+        let name = topic.name();
+        if json {
+            let line = json!({
+                "topic": name, "partition": partition, "start_offset": start_offset, "end_offset": end_offset,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            writeln!(out, "{name:<28} {partition:>5}  offsets {start_offset} to {end_offset}")?;
+        }
+    }
+    if !json && !status.lags.is_empty() {
+        writeln!(out)?;
+    }
+    for GroupLag { group, topic, messages } in &status.lags {
+        let name = topic.name();
+        if json {
+            writeln!(out, "{}", json!({ "topic": name, "group": group, "lag_messages": messages }))?;
+        } else {
+            writeln!(out, "{name:<28} {group:<16} {messages} behind")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use barid_record::Topic;
+
+    use super::*;
+
+    fn told(outcome: &TopicOutcome, json: bool) -> String {
+        let mut out = Vec::new();
+        tell(outcome, json, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_topic_is_created_as_it_is_or_told_apart() {
+        let mut outcome =
+            TopicOutcome { name: "t.barid.raw".into(), partitions: 6, created: true, differs: Vec::new() };
+        assert!(told(&outcome, false).ends_with("6 partitions  created\n"));
+        outcome.created = false;
+        assert!(told(&outcome, false).ends_with("as it is\n"));
+        outcome.differs.push(("retention.ms".into(), "1000".into(), "604800000".into()));
+        let text = told(&outcome, false);
+        assert!(text.contains("differs\n    retention.ms: 1000, planned 604800000\n"), "{text}");
+        let line: serde_json::Value = serde_json::from_str(&told(&outcome, true)).unwrap();
+        assert_eq!(
+            line["differs"][0],
+            json!({"setting": "retention.ms", "found": "1000", "planned": "604800000"})
+        );
+        assert_eq!((&line["name"], &line["created"]), (&json!("t.barid.raw"), &json!(false)));
+    }
+
+    #[test]
+    fn every_partition_and_every_lag_has_its_line() {
+        let status = LogStatus {
+            topics: vec![TopicStatus {
+                topic: Topic::Raw,
+                partition: 3,
+                start_offset: 5,
+                end_offset: 9,
+                bytes: 0,
+            }],
+            lags: vec![GroupLag { group: "stage.parse".into(), topic: Topic::Raw, messages: 4 }],
+            ..LogStatus::default()
+        };
+        let shown = |json| {
+            let mut out = Vec::new();
+            list(&status, json, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let text = shown(false);
+        assert!(
+            text.contains("3  offsets 5 to 9\n") && text.contains("stage.parse      4 behind\n"),
+            "{text}"
+        );
+        let lines: Vec<serde_json::Value> =
+            shown(true).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["end_offset"], 9);
+        assert_eq!(lines[1], json!({"topic": "barid.raw", "group": "stage.parse", "lag_messages": 4}));
+    }
+
+    #[test]
+    fn every_table_of_a_role_gets_a_changelog_once() {
+        let tables = tables();
+        let mut names: Vec<_> = tables.iter().map(|table| table.0).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), tables.len());
+        for table in [barid_watcher::FILES, barid_stage::SOURCES, barid_stage::BODIES] {
+            assert!(tables.contains(&table), "{table:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The configuration, as each crate wants it.
+
+use std::time::Duration;
+
+use barid_log::{Codec, Control, EmbeddedConfig, KafkaConfig, Required, Retention, TopicPlan};
+use barid_record::Topic;
+use barid_sink::JsonlConfig;
+use barid_stage::StageConfig;
+use barid_watcher::{Fields, FilesConfig};
+
+use crate::config::{Compression, Config, Delivery, FileSource, Format, KafkaSection};
+
+/// Most segments a full topic is cut into: retention works in whole segments.
+const SEGMENTS: u64 = 16;
+
+pub(crate) fn embedded(config: &Config) -> EmbeddedConfig {
+    let defaults = EmbeddedConfig::new(&config.data_dir);
+    let required = |group: &str, topic| Required { group: group.to_owned(), topic };
+    let embedded = EmbeddedConfig {
+        codec: match config.log.compression {
+            Compression::None => Codec::None,
+            Compression::Lz4 => Codec::Lz4,
+            Compression::Zstd => Codec::Zstd,
+        },
+        segment_bytes: defaults.segment_bytes.min(config.log.retention_bytes / SEGMENTS).max(1 << 20),
+        retention: Retention {
+            topic_bytes: config.log.retention_bytes,
+            age: config.log.retention_hours.map(|hours| Duration::from_secs(hours * 3600)),
+        },
+        required: vec![
+            required(barid_stage::GROUP, Topic::Raw),
+            required(barid_stage::GROUP, Topic::Backfill),
+            required(barid_sink::GROUP, Topic::Records),
+        ],
+        ..defaults
+    };
+    if cfg!(feature = "failpoints") { small_borders(embedded) } else { embedded }
+}
+
+/// The build that tests kill has small segments and checkpoints, so that a short run crosses each border many times.
+fn small_borders(embedded: EmbeddedConfig) -> EmbeddedConfig {
+    EmbeddedConfig {
+        block_bytes: 64 << 10,
+        segment_bytes: 512 << 10,
+        commit_bytes: 256 << 10,
+        journal_bytes: 128 << 10,
+        state_buffer_bytes: 1 << 20,
+        retention: Retention { topic_bytes: 1 << 20, age: None },
+        ..embedded
+    }
+}
+
+/// The cluster at `brokers`, for a process whose local state is the folder `role` of the data folder.
+pub(crate) fn kafka(config: &Config, brokers: &str, role: &str, control: Control) -> KafkaConfig {
+    let KafkaSection {
+        brokers: _,
+        prefix,
+        instance,
+        delivery,
+        session_timeout_seconds,
+        static_membership,
+        max_message_bytes,
+        transaction_bytes,
+        fetch_bytes,
+        topics: _,
+        properties,
+    } = &config.kafka;
+    KafkaConfig {
+        prefix: prefix.clone(),
+        instance: instance.clone(),
+        delivery: match delivery {
+            Delivery::ExactlyOnce => barid_log::Delivery::ExactlyOnce,
+            Delivery::AtLeastOnce => barid_log::Delivery::AtLeastOnce,
+        },
+        session_timeout: Duration::from_secs(*session_timeout_seconds),
+        static_membership: *static_membership,
+        message_bytes: *max_message_bytes,
+        transaction_bytes: *transaction_bytes,
+        fetch_bytes: *fetch_bytes,
+        properties: properties.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        control,
+        ..KafkaConfig::new(brokers, config.data_dir.join(role))
+    }
+}
+
+/// How topics are laid out.
+pub(crate) fn topic_plan(config: &Config) -> TopicPlan {
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let topics = &config.kafka.topics;
+    TopicPlan {
+        partitions: topics.partitions,
+        replication: topics.replication,
+        retention: hours(topics.retention_hours),
+        records_retention: topics.records_retention_hours.map(hours),
+    }
+}
+
+pub(crate) fn stage(config: &Config) -> StageConfig {
+    let defaults = StageConfig::default();
+    let batch_documents = if cfg!(feature = "failpoints") { 32 } else { defaults.batch_documents };
+    StageConfig {
+        parser_threads: config.stage.parser_threads.unwrap_or(defaults.parser_threads),
+        batch_documents,
+        ..defaults
+    }
+}
+
+pub(crate) fn sink(config: &Config) -> JsonlConfig {
+    JsonlConfig {
+        dir: config.jsonl.dir.clone(),
+        rotate_bytes: if cfg!(feature = "failpoints") { 400 << 10 } else { config.jsonl.rotate_bytes },
+        rotate_after: Duration::from_secs(config.jsonl.rotate_seconds),
+        zstd_level: config.jsonl.zstd_level,
+    }
+}
+
+pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {
+    let defaults = barid_watcher::Config::default();
+    barid_watcher::Config {
+        sources: config.files.iter().map(source).collect(),
+        batch_documents: if cfg!(feature = "failpoints") { 16 } else { defaults.batch_documents },
+        ..defaults
+    }
+}
+
+fn source(source: &FileSource) -> FilesConfig {
+    let fields = &source.fields;
+    FilesConfig {
+        id: source.id.clone(),
+        root: source.path.clone(),
+        include: source.include.clone(),
+        exclude: source.exclude.clone(),
+        format: match source.format {
+            Format::Text => barid_watcher::Format::Text,
+            Format::Jsonl => barid_watcher::Format::JsonLines(Fields {
+                text: fields.text.clone(),
+                headline: fields.headline.clone(),
+                published: fields.published.clone(),
+                url: fields.url.clone(),
+                id: fields.id.clone(),
+                author: fields.author.clone(),
+                publisher: fields.publisher.clone(),
+                language: fields.language.clone(),
+            }),
+        },
+        charset: source.charset.clone(),
+        settle_ms: i64::try_from(source.settle_ms).unwrap_or(i64::MAX),
+        rescan_seconds: u32::try_from(source.rescan_seconds).unwrap_or(u32::MAX),
+        max_document_bytes: usize::try_from(source.max_document_bytes).unwrap_or(usize::MAX),
+        ..FilesConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn every_kafka_key_reaches_the_log() {
+        let text = "data_dir = \"/srv/barid\"\n[kafka]\nbrokers = \"a:1,b:2\"\nprefix = \"p.\"\ninstance = \"i\"\ndelivery = \"at_least_once\"\nsession_timeout_seconds = 30\nstatic_membership = false\nmax_message_bytes = 100000\ntransaction_bytes = 200000\nfetch_bytes = 300000\n[kafka.topics]\npartitions = 3\nreplication = 2\nretention_hours = 5\nrecords_retention_hours = 7\n[kafka.properties]\nclient.id = \"c\"\n";
+        let loaded = config::parse(None, text.to_owned(), &config::Env::new()).unwrap();
+        let kafka = kafka(&loaded.config, loaded.brokers().unwrap(), "stage", Control::default());
+        assert_eq!(kafka.brokers, "a:1,b:2");
+        assert_eq!((kafka.prefix.as_str(), kafka.instance.as_deref()), ("p.", Some("i")));
+        assert_eq!(kafka.dir, std::path::Path::new("/srv/barid/stage"));
+        assert_eq!(kafka.delivery, barid_log::Delivery::AtLeastOnce);
+        assert_eq!((kafka.session_timeout, kafka.static_membership), (Duration::from_secs(30), false));
+        assert_eq!(
+            (kafka.message_bytes, kafka.transaction_bytes, kafka.fetch_bytes),
+            (100_000, 200_000, 300_000)
+        );
+        assert_eq!(kafka.properties, [("client.id".to_owned(), "c".to_owned())]);
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let plan = TopicPlan {
+            partitions: 3,
+            replication: 2,
+            retention: hours(5),
+            records_retention: Some(hours(7)),
+        };
+        assert_eq!(topic_plan(&loaded.config), plan);
+    }
+
+    #[test]
+    fn the_defaults_of_the_file_are_those_of_the_log() {
+        let loaded = config::parse(None, String::new(), &config::Env::new()).unwrap();
+        let ours = kafka(&loaded.config, "b:1", "web", Control::default());
+        let theirs = KafkaConfig::new("b:1", "barid-data/web");
+        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        assert_eq!(topic_plan(&loaded.config), TopicPlan::default());
+    }
+}
