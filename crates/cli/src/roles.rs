@@ -14,12 +14,13 @@ mod parts;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Kafka, KafkaConfig, Log, LogError, Wish};
 use barid_web::{ClusterMetrics, Server, Workers};
 use prometheus::Registry;
+use prometheus::proto::MetricFamily;
 
 use self::attend::attend;
 use self::monitor::Monitor;
@@ -80,12 +81,20 @@ pub(crate) fn run(
         Role::Watch | Role::Stage | Role::Sink => None,
     };
     let monitor = Arc::new(Monitor::new(cluster));
-    let server = serve(listen, &registry, &workers, &monitor)?;
+    // The log's metrics come with the log, which may take a while.
+    let of_log = Arc::new(OnceLock::new());
+    let (ours, late) = (registry.clone(), Arc::clone(&of_log));
+    let metrics = move || {
+        let late = late.get().map(Registry::gather);
+        ours.gather().into_iter().chain(late.into_iter().flatten()).collect()
+    };
+    let server = serve(listen, metrics, &workers, &monitor)?;
     let stopping = control.clone();
     signals::watch(STOP_LIMIT, move || stopping.ask(Wish::Stop))?;
-    let result = match open(&kafka, &registry, &control)? {
-        Some(log) => {
+    let result = match open(&kafka, &control)? {
+        Some((log, metrics)) => {
             let log: Arc<dyn Log> = Arc::new(log);
+            of_log.get_or_init(|| metrics);
             if server.is_some() {
                 monitor.start(&log, &control)?;
             }
@@ -121,7 +130,7 @@ fn address(role: Role, loaded: &Loaded, listen: Option<SocketAddr>) -> Result<Op
 
 fn serve(
     listen: Option<SocketAddr>,
-    registry: &Registry,
+    metrics: impl Fn() -> Vec<MetricFamily> + Send + Sync + 'static,
     workers: &Workers,
     monitor: &Arc<Monitor>,
 ) -> Result<Option<Server>, CliError> {
@@ -130,7 +139,7 @@ fn serve(
         return Ok(None);
     };
     let (workers, monitor) = (workers.clone(), Arc::clone(monitor));
-    Ok(Some(barid_web::serve(listen, registry.clone(), move || monitor.health(&workers))?))
+    Ok(Some(barid_web::serve(listen, metrics, move || monitor.health(&workers))?))
 }
 
 /// Between two attempts to reach the brokers.
@@ -138,12 +147,14 @@ const OPEN_PAUSE: Duration = Duration::from_secs(1);
 /// Trouble that goes on is said this often.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Connects, and waits for brokers as long as it takes. `None` when told to stop before they came.
-fn open(config: &KafkaConfig, registry: &Registry, control: &Control) -> Result<Option<Kafka>, CliError> {
+/// Connects, and waits for brokers as long as it takes; the log comes with its metrics. `None` when told to stop before they came.
+fn open(config: &KafkaConfig, control: &Control) -> Result<Option<(Kafka, Registry)>, CliError> {
     let mut said: Option<Instant> = None;
     loop {
-        match Kafka::open(config.clone(), registry) {
-            Ok(kafka) => return Ok(Some(kafka)),
+        // A failed attempt leaves its series behind: each gets a registry of its own.
+        let registry = Registry::new();
+        match Kafka::open(config.clone(), &registry) {
+            Ok(kafka) => return Ok(Some((kafka, registry))),
             Err(error) if !error.is_transient() => return Err(error.into()),
             Err(error) => {
                 if said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {

@@ -99,7 +99,9 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     let controls = Controls::default();
     let server = match config.web.listen {
         Some(listen) if !once || config.web.chosen => {
-            Some(barid_web::serve(listen, registry.clone(), health(Arc::clone(&log), controls.clone()))?)
+            let shown = registry.clone();
+            let metrics = move || shown.gather();
+            Some(barid_web::serve(listen, metrics, health(Arc::clone(&log), controls.clone()))?)
         }
         Some(_) | None => None,
     };

@@ -1,7 +1,7 @@
 //! Metrics and probes over HTTP: `/metrics`, `/livez`, `/readyz`, and `/`, a page that names them.
 //!
 //! ```text
-//! registry of all crates -> /metrics  Prometheus text 0.0.4
+//! metrics()              -> /metrics  Prometheus text 0.0.4
 //! health()               -> /readyz   200, or 503 and the reasons
 //! ```
 //!

@@ -12,7 +12,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use prometheus::{Registry, TextEncoder};
+use prometheus::TextEncoder;
+use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
 use crate::WebError;
@@ -32,8 +33,8 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared<H> {
-    registry: Registry,
+struct Shared<M, H> {
+    metrics: M,
     health: H,
 }
 
@@ -44,14 +45,14 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Answers are about now: nobody may keep them.
 const FRESH: (HeaderName, &str) = (CACHE_CONTROL, "no-store");
 
-/// Starts serving on `listen` (port 0 takes a free one; see [`Server::address`]) until [`Server::stop`]. `health` is asked at each
-/// `/readyz`; it must not block.
+/// Starts serving on `listen` (port 0 takes a free one; see [`Server::address`]) until [`Server::stop`]. `metrics` is asked at each
+/// `/metrics` (such as by [`gather`](prometheus::Registry::gather)), `health` at each `/readyz`; they must not block.
 ///
 /// # Errors
 /// [`WebError::Listen`] when the address is taken or not ours, [`WebError::Start`] when there is no thread for it.
 pub fn serve(
     listen: SocketAddr,
-    registry: Registry,
+    metrics: impl Fn() -> Vec<MetricFamily> + Send + Sync + 'static,
     health: impl Fn() -> Health + Send + Sync + 'static,
 ) -> Result<Server, WebError> {
     let cannot_listen = |source| WebError::Listen { listen, source };
@@ -63,7 +64,7 @@ pub fn serve(
         .build()
         .map_err(|source| WebError::Start { source })?;
     let (stop, stopped) = watch::channel(());
-    let routes = routes(Arc::new(Shared { registry, health }));
+    let routes = routes(Arc::new(Shared { metrics, health }));
     let work = async move {
         match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => attend(listener, routes, stopped).await,
@@ -109,13 +110,17 @@ impl Server {
     }
 }
 
-fn routes<H: Fn() -> Health + Send + Sync + 'static>(shared: Arc<Shared<H>>) -> Router {
+fn routes<M, H>(shared: Arc<Shared<M, H>>) -> Router
+where
+    M: Fn() -> Vec<MetricFamily> + Send + Sync + 'static,
+    H: Fn() -> Health + Send + Sync + 'static,
+{
     let for_metrics = Arc::clone(&shared);
     Router::new()
         .route("/", get(async || ([(CONTENT_TYPE, PLAIN)], INDEX)))
         .route("/livez", get(async || ([(CONTENT_TYPE, PLAIN), FRESH], "ok\n")))
         .route("/readyz", get(move || async move { ready(&(shared.health)()) }))
-        .route("/metrics", get(move || async move { metrics(&for_metrics.registry) }))
+        .route("/metrics", get(move || async move { metrics(&(for_metrics.metrics)()) }))
 }
 
 fn ready(health: &Health) -> impl IntoResponse + use<> {
@@ -131,9 +136,9 @@ fn ready(health: &Health) -> impl IntoResponse + use<> {
     (status, [(CONTENT_TYPE, PLAIN), FRESH], text)
 }
 
-fn metrics(registry: &Registry) -> impl IntoResponse + use<> {
+fn metrics(families: &[MetricFamily]) -> impl IntoResponse + use<> {
     let mut text = String::with_capacity(16 << 10);
-    match TextEncoder::new().encode_utf8(&registry.gather(), &mut text) {
+    match TextEncoder::new().encode_utf8(families, &mut text) {
         Ok(()) => (StatusCode::OK, [(CONTENT_TYPE, prometheus::TEXT_FORMAT), FRESH], text),
         Err(error) => {
             (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, PLAIN), FRESH], format!("{error}\n"))

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-use barid_log::{GroupLag, LogStatus, TopicStatus};
+use barid_log::{LogStatus, TopicStatus};
 use barid_record::Topic;
 use barid_web::{Activity, ClusterMetrics, Workers};
 use prometheus::{Registry, TextEncoder};
@@ -15,10 +15,6 @@ fn partition(topic: Topic, partition: u32, start_offset: u64, end_offset: u64) -
     TopicStatus { topic, partition, start_offset, end_offset, bytes: 0 }
 }
 
-fn lag(group: &str, topic: Topic, messages: u64) -> GroupLag {
-    GroupLag { group: group.to_owned(), topic, messages }
-}
-
 #[test]
 fn partitions_add_up_and_what_is_gone_is_not_shown() {
     let registry = Registry::new();
@@ -29,7 +25,6 @@ fn partitions_add_up_and_what_is_gone_is_not_shown() {
             partition(Topic::Raw, 1, 0, 7),
             partition(Topic::Records, 0, 0, 3),
         ],
-        lags: vec![lag("stage.parse", Topic::Raw, 5), lag("sink.jsonl", Topic::Records, 2)],
         ..LogStatus::default()
     };
     metrics.answered(&status, 1.5);
@@ -39,8 +34,6 @@ fn partitions_add_up_and_what_is_gone_is_not_shown() {
         "barid_cluster_last_answer_timestamp_seconds 1.5",
         "barid_log_topic_messages{topic=\"barid.raw\"} 97",
         "barid_log_topic_end_offset{topic=\"barid.raw\"} 107",
-        "barid_log_lag_messages{group=\"stage.parse\",topic=\"barid.raw\"} 5",
-        "barid_log_lag_messages{group=\"sink.jsonl\",topic=\"barid.records\"} 2",
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
@@ -52,7 +45,7 @@ fn partitions_add_up_and_what_is_gone_is_not_shown() {
     let less = LogStatus { topics: vec![partition(Topic::Raw, 0, 10, 100)], ..LogStatus::default() };
     metrics.answered(&less, 2.0);
     let text = shown(&registry);
-    assert!(!text.contains("barid.records") && !text.contains("barid_log_lag_messages{"), "{text}");
+    assert!(!text.contains("barid.records"), "{text}");
     assert!(text.contains("barid_log_topic_end_offset{topic=\"barid.raw\"} 100\n"), "{text}");
 }
 

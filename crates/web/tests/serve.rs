@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use barid_web::{BuildInfo, Health, WebError, register_process, serve};
+use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, Registry};
 
 const FREE_PORT: &str = "127.0.0.1:0";
@@ -22,6 +23,11 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
     (status, body.to_owned())
 }
 
+/// What a registry shows when asked.
+fn of(registry: Registry) -> impl Fn() -> Vec<MetricFamily> + Send + Sync {
+    move || registry.gather()
+}
+
 fn registry() -> Registry {
     let registry = Registry::new();
     register_process(&registry, &BuildInfo { version: "1.2.3", commit: "abc", rustc: "1.95" })
@@ -34,7 +40,7 @@ fn metrics_are_those_of_the_shared_registry_at_the_time_of_asking() {
     let registry = registry();
     let counter = IntCounter::new("barid_test_things_total", "Things.").unwrap();
     registry.register(Box::new(counter.clone())).unwrap();
-    let server = serve(FREE_PORT.parse().unwrap(), registry, Health::default).expect("serves");
+    let server = serve(FREE_PORT.parse().unwrap(), of(registry), Health::default).expect("serves");
     assert!(get(server.address(), "/metrics").1.contains("barid_test_things_total 0\n"));
     counter.inc_by(7);
     let (status, text) = get(server.address(), "/metrics");
@@ -54,7 +60,7 @@ fn readiness_follows_health_and_says_why_not() {
             if seen.load(Ordering::SeqCst) { vec!["the disk is full".to_owned()] } else { Vec::new() };
         Health { problems }
     };
-    let server = serve(FREE_PORT.parse().unwrap(), registry(), health).expect("serves");
+    let server = serve(FREE_PORT.parse().unwrap(), of(registry()), health).expect("serves");
     assert_eq!(get(server.address(), "/readyz"), (503, "not ready: the disk is full\n".to_owned()));
     assert_eq!(get(server.address(), "/livez"), (200, "ok\n".to_owned()));
     full.store(false, Ordering::SeqCst);
@@ -67,9 +73,9 @@ fn readiness_follows_health_and_says_why_not() {
 
 #[test]
 fn a_stopped_server_frees_its_address_and_a_taken_one_is_named() {
-    let server = serve(FREE_PORT.parse().unwrap(), registry(), Health::default).expect("serves");
+    let server = serve(FREE_PORT.parse().unwrap(), of(registry()), Health::default).expect("serves");
     let address = server.address();
-    let error = serve(address, registry(), Health::default).expect_err("taken");
+    let error = serve(address, of(registry()), Health::default).expect_err("taken");
     assert!(matches!(error, WebError::Listen { listen, .. } if listen == address), "{error}");
     assert!(error.is_transient() && error.code() == "E0601");
     // A client that never ends its request does not keep the server.

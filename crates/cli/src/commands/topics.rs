@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{Topics, TopicsArgs};
 use crate::config::Loaded;
 use crate::error::{CliError, exit};
-use crate::settings;
+use crate::{output, settings};
 
 pub(super) fn run(command: &Topics, out: &mut impl Write) -> Result<ExitCode, CliError> {
     match command {
@@ -76,6 +76,9 @@ fn tell(outcome: &TopicOutcome, json: bool, out: &mut impl Write) -> Result<(), 
 }
 
 fn list(status: &LogStatus, json: bool, out: &mut impl Write) -> Result<(), CliError> {
+    if status.topics.is_empty() {
+        output::message("there are no topics: create them with `barid topics create`");
+    }
     for TopicStatus { topic, partition, start_offset, end_offset, bytes: _ } in &status.topics {
         let name = topic.name();
         if json {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Log, Wish};
+use barid_log::{Control, Limit, Log, LogError, Wish};
+use barid_record::Topic;
 use barid_web::{ClusterMetrics, Health, Workers};
 
 use super::pause;
@@ -44,12 +45,8 @@ impl Monitor {
 
     /// Asks once. Returns whether somebody answered.
     fn ask(&self, log: &dyn Log, was_up: bool) -> bool {
-        match log.status() {
-            Ok(status) => {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                if let Some(cluster) = &self.cluster {
-                    cluster.answered(&status, now.as_secs_f64());
-                }
+        match self.answer(log) {
+            Ok(()) => {
                 *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 if !was_up {
                     tracing::info!("the brokers answer again");
@@ -66,6 +63,18 @@ impl Monitor {
                 false
             }
         }
+    }
+
+    /// What the brokers answer. Asking for everything is the business of `barid web`; the others ask for the end of a topic that is always
+    /// short.
+    fn answer(&self, log: &dyn Log) -> Result<(), LogError> {
+        let Some(cluster) = &self.cluster else {
+            return log.read(Topic::Health, 0, u64::MAX, Limit { messages: 1, bytes: 1 }).map(drop);
+        };
+        let status = log.status()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        cluster.answered(&status, now.as_secs_f64());
+        Ok(())
     }
 
     /// Ready means: every worker works or stands by, and the brokers have answered lately.
