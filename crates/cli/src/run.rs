@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, Log, LogError, TopicStatus, Wish, WorkerSpec};
+use barid_log::{Control, Embedded, Log, LogError, TopicStatus, Wish};
 use barid_record::{Reason, Topic};
 use barid_sink::SinkError;
 use barid_stage::StageError;
@@ -261,11 +261,7 @@ impl Pipeline<'_> {
         metrics: &barid_stage::Metrics,
         totals: &Mutex<Totals>,
     ) -> Result<barid_stage::Summary, CliError> {
-        let worker = self.log.worker(WorkerSpec {
-            group: barid_stage::GROUP.to_owned(),
-            inputs: vec![Topic::Raw, Topic::Backfill],
-            tables: vec![barid_stage::SOURCES, barid_stage::BODIES],
-        })?;
+        let worker = self.log.worker(barid_stage::spec())?;
         let told = |summary: &barid_stage::Summary| {
             self.show(totals, |totals| {
                 totals.documents_done = summary.documents;

@@ -146,6 +146,7 @@ fn source(source: &FileSource) -> FilesConfig {
         charset: source.charset.clone(),
         settle_ms: i64::try_from(source.settle_ms).unwrap_or(i64::MAX),
         rescan_seconds: u32::try_from(source.rescan_seconds).unwrap_or(u32::MAX),
+        backfill: source.backfill,
         max_document_bytes: usize::try_from(source.max_document_bytes).unwrap_or(usize::MAX),
         ..FilesConfig::default()
     }
