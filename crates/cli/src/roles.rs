@@ -106,7 +106,7 @@ pub(crate) fn run(
         server.stop();
     }
     result?;
-    tracing::info!(role = role.name(), "stopped: what was in hand is committed");
+    tracing::info!(role = role.name(), "stopped");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -149,6 +149,7 @@ const SAY_EVERY: Duration = Duration::from_secs(10);
 
 /// Connects, and waits for brokers as long as it takes; the log comes with its metrics. `None` when told to stop before they came.
 fn open(config: &KafkaConfig, control: &Control) -> Result<Option<(Kafka, Registry)>, CliError> {
+    tracing::info!(brokers = config.brokers, "connecting to Kafka");
     let mut said: Option<Instant> = None;
     loop {
         // A failed attempt leaves its series behind: each gets a registry of its own.

@@ -254,3 +254,25 @@ fn whoever_needs_brokers_is_told_how_to_name_them() {
     let named = parse(None, String::new(), &env(&[("BARID_KAFKA_BROKERS", "b:1")])).expect("valid");
     assert_eq!(named.brokers().expect("named"), "b:1");
 }
+
+#[test]
+fn the_file_for_kafka_names_brokers_and_otherwise_says_the_defaults() {
+    let text = include_str!("../../../../config/kafka.toml");
+    let loaded = parse(Some(Path::new("config/kafka.toml")), text.to_owned(), &Env::new()).expect("valid");
+    let defaults = parse(None, String::new(), &Env::new()).expect("valid");
+    let differs: Vec<_> = loaded
+        .settings
+        .iter()
+        .zip(&defaults.settings)
+        .filter(|(written, default)| written.value != default.value)
+        .map(|(written, _)| written.path.as_str())
+        .collect();
+    assert_eq!(differs, ["data_dir", "sink.jsonl.dir", "kafka.brokers"]);
+    assert!(loaded.brokers().is_ok() && !loaded.config.web.chosen, "a port here would be everybody's");
+    let is_written = |path: &str| {
+        !matches!(loaded.settings.iter().find(|one| one.path == path).expect(path).origin, Origin::Default)
+    };
+    for setting in loaded.settings.iter().filter(|setting| setting.path.starts_with("kafka.")) {
+        assert!(is_written(&setting.path), "`{}` is not in config/kafka.toml", setting.path);
+    }
+}
