@@ -76,7 +76,11 @@ pub(crate) struct Producers {
     /// What both tell.
     pub(crate) events: Arc<Events>,
     undelivered: u64,
+    aborted: Option<Instant>,
 }
+
+/// A new producer of an id is refused for half a second when it comes before the markers of the last transaction are written.
+const MARKERS: Duration = Duration::from_millis(50);
 
 impl Producers {
     pub(crate) fn new(config: &KafkaConfig, id: &str) -> Self {
@@ -86,6 +90,7 @@ impl Producers {
             made: [None, None],
             events: Arc::default(),
             undelivered: 0,
+            aborted: None,
         }
     }
 
@@ -97,18 +102,20 @@ impl Producers {
     /// The producer of that turn. Making the first one makes both: what a predecessor of either id left open ends now, not later.
     pub(crate) fn get(&mut self, turn: usize) -> Result<Arc<BaseProducer<Context>>, Failure> {
         if !self.any() {
-            for made in 0..self.count() {
-                self.made[made] = Some(self.make(made)?);
+            if let Some(aborted) = self.aborted {
+                std::thread::sleep(MARKERS.saturating_sub(aborted.elapsed()));
             }
+            self.made = match self.config.delivery {
+                Delivery::ExactlyOnce => std::thread::scope(|scope| {
+                    let second = scope.spawn(|| self.make(1));
+                    let first = self.make(0);
+                    let second = second.join().unwrap_or_else(|_| Err(Failure::Again("a panic".to_owned())));
+                    Ok([Some(first?), Some(second?)])
+                })?,
+                Delivery::AtLeastOnce => [Some(self.make(0)?), None],
+            };
         }
         self.made[turn].clone().ok_or_else(|| Failure::Again("no producer of that turn".to_owned()))
-    }
-
-    fn count(&self) -> usize {
-        match self.config.delivery {
-            Delivery::ExactlyOnce => 2,
-            Delivery::AtLeastOnce => 1,
-        }
     }
 
     fn make(&self, turn: usize) -> Result<Arc<BaseProducer<Context>>, Failure> {
@@ -146,6 +153,7 @@ impl Producers {
                 tracing::debug!(error = %words(&error), "ending a transaction as aborted");
             }
         }
+        self.aborted = Some(Instant::now());
         self.undelivered = self.events.undelivered.load(Ordering::Acquire);
         lock(&self.events.delivered).clear();
     }
