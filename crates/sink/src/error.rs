@@ -1,6 +1,6 @@
 //! What can stop a sink.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use barid_log::LogError;
 
@@ -17,17 +17,17 @@ pub enum SinkError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The output holds more than the log does: they do not belong together.
+    /// The output holds more of a partition than the log does, or other pieces: they do not belong together.
     #[error(
-        "`{}` holds records up to offset {file_last}, but the log ends at {log_end}: this output was written from another log, or the \
-         log was restored from an older copy", path.display()
+        "`{}` holds records up to offset {file_last}, which do not follow what is acknowledged or lie behind the partition's end \
+         {log_end}: this output was written from another log, or the log was restored from an older copy", path.display()
     )]
     AheadOfLog {
         /// The newest file.
         path: PathBuf,
         /// Its last offset.
         file_last: u64,
-        /// One past the log's last offset.
+        /// One past the partition's last offset.
         log_end: u64,
     },
     /// The log refused.
@@ -39,6 +39,12 @@ pub enum SinkError {
 }
 
 impl SinkError {
+    /// Says what was tried, and on what.
+    pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { operation, path, source }
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {

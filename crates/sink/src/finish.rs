@@ -1,12 +1,13 @@
 //! Makes a written file durable and visible on a thread of its own, so that the next file fills meanwhile.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::Instant;
 
 use barid_log::failpoint;
 
+use crate::open::Temporary;
 use crate::patient::Patience;
 use crate::{Metrics, RecordFile, SinkError};
 
@@ -14,8 +15,20 @@ use crate::{Metrics, RecordFile, SinkError};
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) file: File,
-    pub(crate) temporary: PathBuf,
+    pub(crate) temporary: Temporary,
     pub(crate) finished: RecordFile,
+    pub(crate) records: u64,
+    /// Before compression.
+    pub(crate) bytes: u64,
+}
+
+/// A file that is durable under its final name.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) file: RecordFile,
+    pub(crate) records: u64,
+    /// Before compression.
+    pub(crate) bytes: u64,
 }
 
 /// Finishes files in the order given; sends each back when it is durable under its final name. Ends with the channel.
@@ -24,7 +37,7 @@ pub(crate) fn finisher(
     patience: &Patience,
     metrics: &Metrics,
     jobs: &Receiver<Written>,
-    done: &SyncSender<Result<RecordFile, SinkError>>,
+    done: &SyncSender<Result<Finished, SinkError>>,
 ) {
     for job in jobs {
         let started = Instant::now();
@@ -37,19 +50,16 @@ pub(crate) fn finisher(
     }
 }
 
-fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<RecordFile, SinkError> {
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| SinkError::Io { operation, path, source }
-    };
-    patience.wait_for_space(|| job.file.sync_all()).map_err(io("making durable", &job.temporary))?;
+fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<Finished, SinkError> {
+    let Written { file, temporary, finished, records, bytes } = job;
+    patience.wait_for_space(|| file.sync_all()).map_err(SinkError::io("making durable", &temporary.path))?;
     failpoint("sink.rename.before");
     patience
-        .wait_for_space(|| std::fs::rename(&job.temporary, &job.finished.path))
-        .map_err(io("renaming into place", &job.finished.path))?;
+        .wait_for_space(|| std::fs::rename(&temporary.path, &finished.path))
+        .map_err(SinkError::io("renaming into place", &finished.path))?;
     failpoint("sink.rename.after");
-    sync_dir(dir).map_err(io("making durable the folder", dir))?;
-    Ok(job.finished)
+    sync_dir(dir).map_err(SinkError::io("making durable the folder", dir))?;
+    Ok(Finished { file: finished, records, bytes })
 }
 
 /// Makes the names in a folder durable.

@@ -1,20 +1,21 @@
-//! The JSON Lines sink: one record a line, files rotated by size and age.
+//! The JSON Lines sink: one record a line, files rotated by size and age, each with records of one partition.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use barid_log::{
     Control, Limit, LogError, Message, Position, Ticket, Unit, Wish, Worker, WorkerSpec, failpoint,
 };
 use barid_record::Topic;
 
-use crate::finish::{Written, finisher, sync_dir};
-use crate::name::temporary;
-use crate::patient::{Patience, PatientFile};
-use crate::{Metrics, RecordFile, SinkError};
+use crate::finish::{Finished, Written, finisher};
+use crate::lock::Locks;
+use crate::open::OpenFile;
+use crate::partitions::Partition;
+use crate::patient::Patience;
+use crate::{Metrics, SinkError};
 
 /// The consumer group of this sink.
 pub const GROUP: &str = "sink.jsonl";
@@ -30,14 +31,15 @@ pub const FAILPOINTS: &[&str] =
 
 const POLL: Limit = Limit { messages: 4096, bytes: 4 << 20 };
 const POLL_WAIT: Duration = Duration::from_millis(50);
-const BUFFER_BYTES: usize = 256 << 10;
 /// Files that may wait for their fsync while the next one fills.
 const FILES_IN_FLIGHT: usize = 2;
+/// While waiting for the disk, the log hears of us this often.
+const TEND_EVERY: Duration = Duration::from_secs(1);
 
 /// Where records go and how files are cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonlConfig {
-    /// The folder. Made when missing.
+    /// The folder. Made when missing. Every sink of a group writes to the same one, on a file system whose locks (`flock`) all of them see.
     pub dir: PathBuf,
     /// A file is finished once it holds this many bytes (before compression).
     pub rotate_bytes: u64,
@@ -69,237 +71,250 @@ pub struct Summary {
     pub files: u64,
 }
 
-/// Writes records until asked to end. With [`Wish::Drain`] every record there is becomes visible first; with [`Wish::Stop`] the file
-/// in hand is finished as it is. `log_end` tells one past the newest durable offset of a partition of [`Topic::Records`].
+/// Writes records until asked to end. With [`Wish::Drain`] every record there is becomes visible first; with [`Wish::Stop`] the files
+/// in hand are finished as they are. `log_end` tells one past the newest durable offset of a partition of [`Topic::Records`].
+///
+/// # Errors
+/// The file system's, the log's, or a folder that another log's records are in. After [`LogError::Rewound`] it goes on by itself; after
+/// [`LogError::Lost`] and others that pass, a new worker and a new run go on.
 pub fn run(
     config: &JsonlConfig,
-    mut worker: Box<dyn Worker>,
+    worker: Box<dyn Worker>,
     log_end: &dyn Fn(u32) -> Result<u64, LogError>,
     metrics: &Metrics,
     control: &Control,
 ) -> Result<Summary, SinkError> {
-    let next = recover(config, worker.as_mut(), log_end, metrics)?;
     let patience = Patience { control: control.clone(), storage_full: metrics.storage_full.clone() };
+    let finishing = patience.clone();
+    let finish = move |jobs: Receiver<Written>, done: SyncSender<Result<Finished, SinkError>>| {
+        finisher(&config.dir, &finishing, metrics, &jobs, &done);
+    };
+    run_with(Around { config, log_end, metrics, patience }, worker, control, finish)
+}
+
+/// What a sink is told once.
+pub(crate) struct Around<'a> {
+    pub(crate) config: &'a JsonlConfig,
+    pub(crate) log_end: &'a dyn Fn(u32) -> Result<u64, LogError>,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) patience: Patience,
+}
+
+/// The same with another way to finish files, on a thread of its own.
+pub(crate) fn run_with(
+    around: Around<'_>,
+    worker: Box<dyn Worker>,
+    control: &Control,
+    finish: impl FnOnce(Receiver<Written>, SyncSender<Result<Finished, SinkError>>) + Send,
+) -> Result<Summary, SinkError> {
+    let dir = &around.config.dir;
+    std::fs::create_dir_all(dir).map_err(SinkError::io("making the folder", dir))?;
+    // They outlive the finisher, however the run ends: nobody else writes while it does.
+    let mut locks = Locks::default();
     std::thread::scope(|scope| {
         let (jobs, jobs_out) = sync_channel(FILES_IN_FLIGHT);
         let (done, done_out) = sync_channel(FILES_IN_FLIGHT + 2);
-        let finishing = patience.clone();
-        scope.spawn(move || finisher(&config.dir, &finishing, metrics, &jobs_out, &done));
-        Sink {
-            config,
+        scope.spawn(move || finish(jobs_out, done));
+        let mut sink = Sink {
+            around,
             worker,
-            metrics,
-            patience,
-            next,
-            open: None,
-            jobs: Some(jobs),
+            locks: &mut locks,
+            partitions: BTreeMap::new(),
+            jobs,
             done: done_out,
             in_flight: 0,
+            finished: BTreeMap::new(),
             last_ticket: None,
             summary: Summary::default(),
-        }
-        .run(control)
+        };
+        let ended = sink.run(control);
+        sink.discard();
+        ended.map(|()| sink.summary)
     })
 }
 
-/// Removes what a crash left half-written, adopts what it left unacknowledged; returns the next offset to write.
-fn recover(
-    config: &JsonlConfig,
-    worker: &mut dyn Worker,
-    log_end: &dyn Fn(u32) -> Result<u64, LogError>,
-    metrics: &Metrics,
-) -> Result<u64, SinkError> {
-    let dir = &config.dir;
-    let io = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| SinkError::Io { operation, path, source }
-    };
-    std::fs::create_dir_all(dir).map_err(io("making the folder", dir))?;
-    let (finished, temporary) = RecordFile::list(dir).map_err(io("listing", dir))?;
-    for path in temporary {
-        std::fs::remove_file(&path).map_err(io("removing", &path))?;
-    }
-    let acknowledged = worker.position(Topic::Records, 0);
-    let log_end = log_end(0)?;
-    let mut next = acknowledged;
-    for file in finished.iter().filter(|file| file.last >= acknowledged) {
-        if file.first != next || file.last >= log_end {
-            return Err(SinkError::AheadOfLog { path: file.path.clone(), file_last: file.last, log_end });
-        }
-        tracing::info!(file = %file.path.display(), "adopting a file finished before a crash");
-        metrics.adopted_files.inc();
-        next = file.last + 1;
-    }
-    if next > acknowledged {
-        sync_dir(dir).map_err(io("making durable the folder", dir))?;
-        let ticket = worker.submit(acknowledge(next))?;
-        worker.wait(ticket)?;
-    }
-    Ok(next)
-}
-
-fn acknowledge(next_offset: u64) -> Unit {
-    Unit { consumed: vec![Position { topic: Topic::Records, partition: 0, next_offset }], ..Unit::default() }
-}
-
-struct Sink<'a> {
-    config: &'a JsonlConfig,
-    worker: Box<dyn Worker>,
-    metrics: &'a Metrics,
-    patience: Patience,
-    /// The next offset to write: below it is another run's or an adopted file's.
-    next: u64,
-    open: Option<OpenFile>,
-    jobs: Option<SyncSender<Written>>,
-    done: Receiver<Result<RecordFile, SinkError>>,
+pub(crate) struct Sink<'a> {
+    pub(crate) around: Around<'a>,
+    pub(crate) worker: Box<dyn Worker>,
+    pub(crate) locks: &'a mut Locks,
+    /// Those the log gave us.
+    pub(crate) partitions: BTreeMap<u32, Partition>,
+    jobs: SyncSender<Written>,
+    done: Receiver<Result<Finished, SinkError>>,
     in_flight: usize,
+    /// Where the finished files of each partition end, until the log is told.
+    pub(crate) finished: BTreeMap<u32, u64>,
     last_ticket: Option<Ticket>,
     summary: Summary,
 }
 
-/// The file being written.
-struct OpenFile {
-    writer: Encoder,
-    temporary: PathBuf,
-    first: u64,
-    last: u64,
-    bytes: u64,
-    opened: Instant,
-}
-
-enum Encoder {
-    Plain(BufWriter<PatientFile>),
-    Zstd(Box<zstd::Encoder<'static, PatientFile>>),
-}
-
-impl Encoder {
-    fn write_line(&mut self, line: &[u8]) -> std::io::Result<()> {
-        let writer: &mut dyn Write = match self {
-            Self::Plain(writer) => writer,
-            Self::Zstd(writer) => writer.as_mut(),
-        };
-        writer.write_all(line)?;
-        writer.write_all(b"\n")
-    }
-
-    fn into_file(self) -> std::io::Result<File> {
-        match self {
-            Self::Plain(writer) => {
-                writer.into_inner().map(|file| file.file).map_err(|error| error.into_error())
-            }
-            Self::Zstd(writer) => writer.finish().map(|file| file.file),
-        }
-    }
-}
-
 impl Sink<'_> {
-    fn run(mut self, control: &Control) -> Result<Summary, SinkError> {
+    fn run(&mut self, control: &Control) -> Result<(), SinkError> {
         loop {
             let wish = control.wish();
-            let batch = if wish == Wish::Stop { Vec::new() } else { self.worker.poll(POLL, POLL_WAIT)? };
-            for message in &batch {
-                self.write(message)?;
-            }
-            let ending = batch.is_empty() && wish > Wish::Run;
-            if ending
-                || self.open.as_ref().is_some_and(|open| open.opened.elapsed() >= self.config.rotate_after)
-            {
-                self.rotate()?;
-            }
-            self.acknowledge_finished(ending)?;
-            if ending {
-                if let Some(ticket) = self.last_ticket {
-                    self.worker.wait(ticket)?;
+            match self.turn(wish) {
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(SinkError::Log(error)) if error.is_rewound() => {
+                    self.rewind(&error)?;
+                    if wish == Wish::Stop {
+                        // What is finished and not acknowledged is found by the next owner of its partition.
+                        return Ok(());
+                    }
                 }
-                return Ok(self.summary);
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn write(&mut self, message: &Message) -> Result<(), SinkError> {
-        if message.offset < self.next {
+    /// Takes what there is; true when all is done that was wished.
+    fn turn(&mut self, wish: Wish) -> Result<bool, SinkError> {
+        let batch = if wish == Wish::Stop { Vec::new() } else { self.worker.poll(POLL, POLL_WAIT)? };
+        let was_all_polled = self.meet()?;
+        for message in batch.iter() {
+            self.take(message)?;
+        }
+        let ending = wish == Wish::Stop || wish == Wish::Drain && batch.is_empty() && was_all_polled;
+        let limit = if ending { Duration::ZERO } else { self.around.config.rotate_after };
+        let is_old = |partition: &Partition| partition.open.as_ref().is_some_and(|open| open.age() >= limit);
+        let old: Vec<u32> =
+            self.partitions.iter().filter(|(_, it)| is_old(it)).map(|(number, _)| *number).collect();
+        for number in old {
+            self.rotate(number)?;
+        }
+        while ending && self.in_flight > 0 {
+            self.receive_tending()?;
+        }
+        self.acknowledge()?;
+        if ending && let Some(ticket) = self.last_ticket {
+            self.worker.wait(ticket)?;
+        }
+        Ok(ending)
+    }
+
+    /// Writes a record, or keeps it until its partition's files are ours to write.
+    pub(crate) fn take(&mut self, message: &Message) -> Result<(), SinkError> {
+        // Of a partition that was given away meanwhile: its owner reads it.
+        let Some(partition) = self.partitions.get_mut(&message.partition) else { return Ok(()) };
+        if !partition.is_ours {
+            partition.waiting.push(message.clone());
             return Ok(());
         }
-        if self.open.is_none() {
-            self.open = Some(self.create(message.offset)?);
+        if message.offset < partition.next {
+            return Ok(());
         }
-        let Some(open) = self.open.as_mut() else { return Ok(()) };
-        open.writer.write_line(&message.value).map_err(|source| SinkError::Io {
-            operation: "writing",
-            path: open.temporary.clone(),
-            source,
-        })?;
+        let open = match &mut partition.open {
+            Some(open) => open,
+            none => {
+                let (config, patience) = (self.around.config, &self.around.patience);
+                none.insert(OpenFile::create(config, patience, message.partition, partition.next)?)
+            }
+        };
+        open.write(message)?;
         failpoint("sink.write.after");
         tracing::debug!(record_id = %String::from_utf8_lossy(&message.key), offset = message.offset, "written");
-        open.last = message.offset;
-        open.bytes += message.value.len() as u64 + 1;
-        self.next = message.offset + 1;
-        if open.bytes >= self.config.rotate_bytes {
-            self.rotate()?;
+        partition.next = message.offset + 1;
+        if open.bytes() >= self.around.config.rotate_bytes {
+            self.rotate(message.partition)?;
         }
         Ok(())
     }
 
-    fn create(&self, first: u64) -> Result<OpenFile, SinkError> {
-        let path = temporary(&self.config.dir, first);
-        let opened = || -> std::io::Result<Encoder> {
-            let create = || OpenOptions::new().write(true).create(true).truncate(true).open(&path);
-            let file = self.patience.wait_for_space(create)?;
-            let file = PatientFile { file, patience: self.patience.clone() };
-            Ok(match self.config.zstd_level {
-                None => Encoder::Plain(BufWriter::with_capacity(BUFFER_BYTES, file)),
-                Some(level) => {
-                    let mut encoder = zstd::Encoder::new(file, level)?;
-                    encoder.include_checksum(true)?;
-                    Encoder::Zstd(Box::new(encoder))
+    /// Hands a partition's open file, if any, to the finisher.
+    fn rotate(&mut self, number: u32) -> Result<(), SinkError> {
+        let open = self.partitions.get_mut(&number).and_then(|partition| partition.open.take());
+        let Some(open) = open else { return Ok(()) };
+        let mut job = open.close(self.around.config)?;
+        loop {
+            match self.jobs.try_send(job) {
+                Ok(()) => break self.in_flight += 1,
+                Err(TrySendError::Full(back)) => {
+                    job = back;
+                    self.receive_tending()?;
                 }
-            })
-        };
-        match opened() {
-            Ok(writer) => {
-                Ok(OpenFile { writer, temporary: path, first, last: first, bytes: 0, opened: Instant::now() })
+                // It ended with an error, which is waiting.
+                Err(TrySendError::Disconnected(_)) => loop {
+                    self.receive(TEND_EVERY)?;
+                },
             }
-            Err(source) => Err(SinkError::Io { operation: "creating", path, source }),
         }
+        while self.in_flight > 0 && self.receive(Duration::ZERO)? {}
+        self.acknowledge()
     }
 
-    /// Hands the open file, if any, to the finisher.
-    fn rotate(&mut self) -> Result<(), SinkError> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        let OpenFile { writer, temporary, first, last, bytes, opened: _ } = open;
-        let file = writer.into_file().map_err(|source| SinkError::Io {
-            operation: "writing",
-            path: temporary.clone(),
-            source,
-        })?;
-        let finished = RecordFile::new(&self.config.dir, first, last, self.config.zstd_level.is_some());
-        self.metrics.records.inc_by(last + 1 - first);
-        self.metrics.bytes.inc_by(bytes);
+    /// Waits at most so long for a file to be finished; false when none was.
+    fn receive(&mut self, wait: Duration) -> Result<bool, SinkError> {
+        let Finished { file, records, bytes } = match self.done.recv_timeout(wait) {
+            Ok(result) => result?,
+            Err(RecvTimeoutError::Timeout) => return Ok(false),
+            Err(RecvTimeoutError::Disconnected) => {
+                let ended = std::io::Error::other("the thread that does so has ended");
+                return Err(SinkError::io("finishing files in", &self.around.config.dir)(ended));
+            }
+        };
+        self.in_flight -= 1;
+        self.finished.insert(file.partition, file.last + 1);
+        self.around.metrics.records.inc_by(records);
+        self.around.metrics.bytes.inc_by(bytes);
+        self.around.metrics.files.inc();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        self.around.metrics.last_commit.set(i64::try_from(now).unwrap_or(i64::MAX));
+        self.summary.records += records;
         self.summary.bytes += bytes;
-        // A send fails only when the finisher ended with an error, which the next line picks up.
-        if let Some(jobs) = &self.jobs
-            && jobs.send(Written { file, temporary, finished }).is_ok()
-        {
-            self.in_flight += 1;
-        }
-        self.acknowledge_finished(false)
+        self.summary.files += 1;
+        Ok(true)
     }
 
-    /// Commits the position behind every file that is durable; with `all`, waits for those still in flight.
-    fn acknowledge_finished(&mut self, all: bool) -> Result<(), SinkError> {
-        while self.in_flight > 0 {
-            let received = if all { self.done.recv().ok() } else { self.done.try_recv().ok() };
-            let Some(result) = received else { break };
-            let file = result?;
-            self.in_flight -= 1;
-            failpoint("sink.ack.before");
-            self.last_ticket = Some(self.worker.submit(acknowledge(file.last + 1))?);
-            self.metrics.files.inc();
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-            self.metrics.last_commit.set(i64::try_from(now).unwrap_or(i64::MAX));
-            self.summary.files += 1;
-            self.summary.records += file.last + 1 - file.first;
+    /// Waits for the next file to be finished, however long the disk takes.
+    fn receive_tending(&mut self) -> Result<(), SinkError> {
+        while !self.receive(TEND_EVERY)? {
+            self.worker.tend()?;
         }
         Ok(())
+    }
+
+    /// Waits until nothing is on its way to the disk. The log's wish to rewind is not news any more where this is called.
+    pub(crate) fn settle(&mut self) -> Result<(), SinkError> {
+        while self.in_flight > 0 {
+            match self.receive_tending() {
+                Err(SinkError::Log(error)) if error.is_rewound() => {}
+                received => received?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits the position behind every file that is durable.
+    pub(crate) fn acknowledge(&mut self) -> Result<(), SinkError> {
+        while self.in_flight > 0 && self.receive(Duration::ZERO)? {}
+        if self.finished.is_empty() {
+            return Ok(());
+        }
+        failpoint("sink.ack.before");
+        let position = |(partition, next_offset)| Position { topic: Topic::Records, partition, next_offset };
+        let consumed = std::mem::take(&mut self.finished).into_iter().map(position).collect();
+        self.last_ticket = Some(self.worker.submit(Unit { consumed, ..Unit::default() })?);
+        Ok(())
+    }
+
+    /// Starts again where the log does: what is finished stays, what is open goes. Each partition that stays ours is recovered as after a
+    /// crash, which acknowledges what was not.
+    fn rewind(&mut self, error: &LogError) -> Result<(), SinkError> {
+        tracing::info!(%error, "open files are dropped and written again");
+        self.around.metrics.rewinds.inc();
+        self.settle()?;
+        self.discard();
+        self.finished.clear();
+        self.last_ticket = None;
+        self.partitions.values_mut().for_each(Partition::forget);
+        Ok(())
+    }
+
+    /// Drops what is not on its way to the finisher.
+    fn discard(&mut self) {
+        self.partitions
+            .values_mut()
+            .filter_map(|partition| partition.open.take())
+            .for_each(OpenFile::discard);
     }
 }

@@ -11,6 +11,8 @@ pub struct Metrics {
     pub(crate) bytes: IntCounter,
     pub(crate) files: IntCounter,
     pub(crate) adopted_files: IntCounter,
+    pub(crate) rewinds: IntCounter,
+    pub(crate) waiting_partitions: IntGauge,
     pub(crate) finish_seconds: Histogram,
     pub(crate) storage_full: IntGauge,
     pub(crate) last_commit: IntGauge,
@@ -43,7 +45,15 @@ impl Metrics {
             files: counter("barid_sink_files_total", "Output files finished.")?,
             adopted_files: counter(
                 "barid_sink_adopted_files_total",
-                "Output files found finished after a crash.",
+                "Output files found finished and not acknowledged, after a crash or a rewind.",
+            )?,
+            rewinds: counter(
+                "barid_sink_rewinds_total",
+                "Times the log took partitions away or made the sink read again from its last acknowledgement.",
+            )?,
+            waiting_partitions: gauge(
+                "barid_sink_waiting_partitions",
+                "Partitions given to this sink whose files another process still has locked.",
             )?,
             finish_seconds,
             storage_full: gauge("barid_sink_storage_full", "1 while the sink waits for disk space, else 0.")?,

@@ -1,5 +1,5 @@
 //! A file that waits for disk space instead of failing. What is above it (a buffer, a compressor) never sees a full disk, so no state is
-//! lost half-way.
+//! lost half-way. A sink of many that waits so for longer than the log is patient loses its partitions; when space is back it is told to rewind.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};

@@ -77,7 +77,7 @@ fn numbers(dir: &Path) -> Vec<u64> {
     assert_eq!(temporary, Vec::<std::path::PathBuf>::new());
     let mut numbers = Vec::new();
     for file in files {
-        assert_eq!(file.first, numbers.len() as u64, "{}", file.path.display());
+        assert_eq!(file.from, numbers.len() as u64, "{}", file.path.display());
         let bytes = fs::read(&file.path).expect("a file");
         let text = if file.path.extension().is_some_and(|ending| ending == "zst") {
             zstd::decode_all(bytes.as_slice()).expect("whole zstd frames")
@@ -131,7 +131,7 @@ fn a_file_finished_before_the_crash_is_adopted_and_a_half_written_one_removed() 
     produce(&log, 0, 50);
     fs::create_dir_all(&config.dir).expect("a folder");
     // As a crash between rename and commit leaves it, beside a file that was still being written.
-    let finished = RecordFile::new(&config.dir, 0, 29, false);
+    let finished = RecordFile::new(&config.dir, 0, 0, 29, false);
     fs::write(&finished.path, (0..30).map(|number| line(number) + "\n").collect::<String>())
         .expect("written");
     fs::write(config.dir.join(".records-0-00000000000000000012.tmp"), "{\"n\":3").expect("written");
@@ -147,13 +147,13 @@ fn output_of_another_log_is_refused_and_left_alone() {
     let log = open(dir.path());
     produce(&log, 0, 10);
     fs::create_dir_all(&config.dir).expect("a folder");
-    let foreign = RecordFile::new(&config.dir, 0, 99, false);
+    let foreign = RecordFile::new(&config.dir, 0, 0, 99, false);
     fs::write(&foreign.path, "").expect("written");
     let error = drain(&log, &config).expect_err("the file holds more than the log");
     assert!(matches!(&error, SinkError::AheadOfLog { file_last: 99, log_end: 10, .. }), "{error}");
     assert!(foreign.path.exists());
     fs::remove_file(&foreign.path).expect("removed");
-    let gap = RecordFile::new(&config.dir, 3, 5, false);
+    let gap = RecordFile::new(&config.dir, 0, 3, 5, false);
     fs::write(&gap.path, "").expect("written");
     assert!(matches!(drain(&log, &config), Err(SinkError::AheadOfLog { .. })));
 }
@@ -179,6 +179,33 @@ fn a_file_is_finished_when_its_first_record_is_old_enough() {
         sink.join().expect("no panic").expect("stopped");
     });
     assert_eq!(numbers(&config.dir), counted(5));
+}
+
+#[test]
+fn a_folder_that_another_process_still_writes_to_is_waited_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = config(dir.path());
+    let log = open(dir.path());
+    produce(&log, 0, 50);
+    fs::create_dir_all(&config.dir).expect("a folder");
+    let lock = fs::File::create(config.dir.join(".records-0.lock")).expect("created");
+    lock.try_lock().expect("free");
+    let metrics = Metrics::register(&Registry::new()).expect("metrics");
+    let control = Control::default();
+    control.ask(Wish::Drain);
+    std::thread::scope(|scope| {
+        let sink = scope.spawn(|| drain_with(&log, &config, &metrics, &control));
+        // It comes as far as it may; that it goes no further is what the rest would not survive.
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!sink.is_finished() && numbers(&config.dir).is_empty());
+        // What the other one finishes last is adopted, not written again.
+        let finished = RecordFile::new(&config.dir, 0, 0, 29, false);
+        let text: String = (0..30).map(|number| line(number) + "\n").collect();
+        fs::write(&finished.path, text).expect("written");
+        drop(lock);
+        assert_eq!(sink.join().expect("no panic").expect("drained").records, 20);
+    });
+    assert_eq!(numbers(&config.dir), counted(50));
 }
 
 /// A real file system of 1 MiB, gone with the value.
