@@ -304,7 +304,6 @@ impl Sink<'_> {
         self.around.metrics.rewinds.inc();
         self.settle()?;
         self.discard();
-        self.finished.clear();
         self.last_ticket = None;
         self.partitions.values_mut().for_each(Partition::forget);
         Ok(())

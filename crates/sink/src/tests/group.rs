@@ -66,6 +66,10 @@ impl Group {
         self.shared().committed.clone()
     }
 
+    pub(super) fn owner(&self, partition: u32) -> usize {
+        self.shared().owners[partition as usize]
+    }
+
     pub(super) fn polled(&self) -> Vec<usize> {
         self.shared().polled.clone()
     }
@@ -82,6 +86,7 @@ impl Group {
             last_ticket: 0,
             calls: 0,
             durable_after: 0,
+            tells_late: false,
             script: Box::new(|_, _| Fate::Well),
         };
         member.start_again();
@@ -135,6 +140,7 @@ pub(super) struct Member {
     last_ticket: u64,
     calls: u64,
     durable_after: u64,
+    tells_late: bool,
     script: Box<dyn FnMut(Call, u64) -> Fate + Send>,
 }
 
@@ -142,6 +148,11 @@ impl Member {
     /// Makes units durable that many calls after their submission.
     pub(super) fn durable_after(self, calls: u64) -> Self {
         Self { durable_after: calls, ..self }
+    }
+
+    /// Partitions go at one call, and the next one says so.
+    pub(super) fn telling_late(self) -> Self {
+        Self { tells_late: true, ..self }
     }
 
     /// Asks at each call, the first is 1, what becomes of it.
@@ -161,6 +172,12 @@ impl Member {
     fn call(&mut self, call: Call) -> Result<(), LogError> {
         self.calls += 1;
         let is_moved = self.group.shared().generation != self.generation;
+        if is_moved && self.tells_late {
+            self.tells_late = false;
+            let owners = self.group.shared().owners.clone();
+            self.fetch.retain(|partition, _| owners[*partition as usize] == self.id);
+            return Ok(());
+        }
         let fate = if is_moved { Fate::Rewound } else { (self.script)(call, self.calls) };
         let (group, cause) = ("sink".into(), "a test".into());
         match fate {

@@ -194,8 +194,7 @@ fn a_sink_that_ends_keeps_its_locks_until_its_last_file_is_finished() {
         let first = jobs.recv().expect("a file");
         // Until the sink is gone.
         let rest: Vec<Written> = jobs.iter().collect();
-        let lock = fs::File::open(name::lock(&dir, 0)).expect("there");
-        assert!(lock.try_lock().is_err(), "the next owner may write now, and so do we");
+        assert!(is_locked(&dir), "the next owner may write now, and so do we");
         for job in std::iter::once(first).chain(rest) {
             finisher(&dir, &patience, &finish_metrics, &only(job), &done);
         }
@@ -206,6 +205,46 @@ fn a_sink_that_ends_keeps_its_locks_until_its_last_file_is_finished() {
     assert_eq!(group.committed(), [0]);
     let next = drain(&config, &group, group.member(0));
     assert!(next.records < COUNT);
+    check(&config.dir, 1, COUNT);
+}
+
+/// Whether partition 0 is locked, now and a moment later.
+fn is_locked(dir: &Path) -> bool {
+    std::thread::sleep(Duration::from_millis(50));
+    fs::File::open(name::lock(dir, 0)).expect("there").try_lock().is_err()
+}
+
+#[test]
+fn a_partition_is_not_given_back_before_its_last_file_is_finished() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (config, group, metrics, control) = (config(&dir), Group::new(1, COUNT), metrics(), draining());
+    let (let_go, is_let) = channel();
+    let (out, owners, mut asked) = (config.dir.clone(), group.clone(), 0);
+    let script = move |call, _| {
+        if asked == 0 && call == Call::Poll && RecordFile::list(&out).expect("a folder").1.len() > 1 {
+            owners.assign(&[1]);
+        }
+        // The sink waits for its file now, or has gone on without it.
+        asked += u64::from(owners.owner(0) == 1);
+        if asked == 2 {
+            let_go.send(()).expect("the finisher is there");
+        }
+        Fate::Well
+    };
+    let log_end = |partition| Ok(group.end(partition));
+    let around = around(&config, &log_end, &metrics, &control);
+    let patience = around.patience.clone();
+    let (dir, finish_metrics) = (config.dir.clone(), metrics.clone());
+    let member = Box::new(group.member(0).telling_late().scripted(script));
+    run_with(around, member, &control, move |jobs, done| {
+        let first = jobs.recv().expect("a file");
+        is_let.recv().expect("the partition goes");
+        assert!(is_locked(&dir), "the next owner may write now, and so do we");
+        finisher(&dir, &patience, &finish_metrics, &only(first), &done);
+        finisher(&dir, &patience, &finish_metrics, &jobs, &done);
+    })
+    .expect("drained");
+    drain(&config, &group, group.member(1));
     check(&config.dir, 1, COUNT);
 }
 
