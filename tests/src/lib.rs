@@ -10,5 +10,5 @@ mod samples;
 pub use corpus::{Corpus, Prose, Random};
 pub use golden::golden_json;
 pub use harness::{Ended, Stand};
-pub use output::{Line, output_differences, read_output};
+pub use output::{Line, output_differences, read_output, read_output_with_gaps};
 pub use samples::{Map, Sample, SampleError, differences, files_with_extension, read_samples, seeds_dir};

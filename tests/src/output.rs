@@ -24,39 +24,55 @@ pub struct Line {
     pub content_sha256: String,
 }
 
-/// The records in a sink's folder, in offset order. Fails on a gap or an overlap between files and on a line that is no record.
+/// The records in a sink's folder, partition by partition in offset order. Fails on a gap or an overlap between the files of a partition, on a file that
+/// holds another number of records than its name says, and on a line that is no record.
 pub fn read_output(dir: &Path) -> io::Result<Vec<Line>> {
-    let mut files: Vec<PathBuf> = Vec::new();
+    read(dir, |records, offsets| records == offsets)
+}
+
+/// The same for the output of a log that has gaps between its offsets, as Kafka's has: a file may hold fewer records than offsets.
+pub fn read_output_with_gaps(dir: &Path) -> io::Result<Vec<Line>> {
+    read(dir, |records, offsets| 0 < records && records <= offsets)
+}
+
+fn read(dir: &Path, is_possible: fn(u64, u64) -> bool) -> io::Result<Vec<Line>> {
+    let mut files: Vec<([u64; 3], PathBuf)> = Vec::new();
     if dir.exists() {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-            if name.starts_with("records-") && name.ends_with(".jsonl") {
-                files.push(path);
-            }
+            let Some(place) = name.strip_prefix("records-").and_then(|name| name.strip_suffix(".jsonl"))
+            else {
+                continue;
+            };
+            let place: Vec<u64> = place.split('-').filter_map(|part| part.parse().ok()).collect();
+            let place =
+                place.try_into().map_err(|_| broken(&path, "no partition and offsets in its name"))?;
+            files.push((place, path));
         }
     }
     files.sort();
-    let (mut lines, mut next) = (Vec::new(), 0);
-    for path in files {
-        let broken = |what: String| io::Error::other(format!("{}: {what}", path.display()));
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let offsets: Vec<u64> = stem.split('-').skip(2).filter_map(|part| part.parse().ok()).collect();
-        let [first, last] = offsets[..] else { return Err(broken("no offset range in its name".into())) };
-        if first != next {
-            return Err(broken(format!("starts at {first}, the file before ends at {next}")));
+    let (mut lines, mut next) = (Vec::new(), BTreeMap::new());
+    for ([partition, from, last], path) in files {
+        let next = next.entry(partition).or_insert(0);
+        if from != *next || last < from {
+            return Err(broken(&path, &format!("starts at {from}, the file before ends at {next}")));
         }
-        let text = fs::read_to_string(&path)?;
         let before = lines.len();
-        for line in text.lines() {
-            lines.push(read_line(line).ok_or_else(|| broken(format!("no record: {line:.80}")))?);
+        for line in fs::read_to_string(&path)?.lines() {
+            lines.push(read_line(line).ok_or_else(|| broken(&path, &format!("no record: {line:.80}")))?);
         }
-        if (lines.len() - before) as u64 != last + 1 - first {
-            return Err(broken(format!("holds {} records", lines.len() - before)));
+        let records = (lines.len() - before) as u64;
+        if !is_possible(records, last + 1 - from) {
+            return Err(broken(&path, &format!("holds {records} records")));
         }
-        next = last + 1;
+        *next = last + 1;
     }
     Ok(lines)
+}
+
+fn broken(path: &Path, what: &str) -> io::Error {
+    io::Error::other(format!("{}: {what}", path.display()))
 }
 
 fn read_line(line: &str) -> Option<Line> {
@@ -144,16 +160,23 @@ mod tests {
     fn a_gap_between_files_and_a_file_that_holds_too_little_are_errors() {
         let dir = tempfile::tempdir().expect("a folder");
         let record = r#"{"record_id":"a","version":1,"dedup":{"verdict":"unique","canonical_record_id":"a"},"source":{"source_id":"s","key":"k"},"hashes":{"content_sha256":"0"}}"#;
-        let write = |first: u64, last: u64, lines: usize| {
+        let write = |partition: u32, from: u64, last: u64, lines: usize| {
             let text = format!("{record}\n").repeat(lines);
-            fs::write(dir.path().join(format!("records-0-{first:020}-{last:020}.jsonl")), text)
+            fs::write(dir.path().join(format!("records-{partition}-{from:020}-{last:020}.jsonl")), text)
                 .expect("written");
         };
-        write(0, 1, 2);
-        assert_eq!(read_output(dir.path()).expect("whole").len(), 2);
-        write(3, 3, 1);
-        assert!(read_output(dir.path()).is_err_and(|error| error.to_string().contains("starts at 3")));
-        write(2, 2, 0);
-        assert!(read_output(dir.path()).is_err_and(|error| error.to_string().contains("holds 0 records")));
+        let problem = |read: io::Result<Vec<Line>>| read.expect_err("broken").to_string();
+        write(0, 0, 1, 2);
+        write(10, 0, 0, 1);
+        assert_eq!(read_output(dir.path()).expect("whole").len(), 3, "each partition from its start");
+        write(0, 3, 3, 1);
+        assert!(problem(read_output(dir.path())).contains("starts at 3"));
+        assert!(problem(read_output_with_gaps(dir.path())).contains("starts at 3"));
+        for (lines, with_gaps) in [(0, false), (1, true), (2, true), (3, false)] {
+            write(0, 2, 3, lines);
+            fs::remove_file(dir.path().join(format!("records-0-{:020}-{:020}.jsonl", 3, 3))).ok();
+            assert_eq!(read_output(dir.path()).is_ok(), lines == 2, "{lines}");
+            assert_eq!(read_output_with_gaps(dir.path()).is_ok(), with_gaps, "{lines}");
+        }
     }
 }
