@@ -14,6 +14,7 @@ mod parts;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use self::parts::Part;
 use crate::args::Global;
 use crate::config::Loaded;
 use crate::error::CliError;
-use crate::run::{BUILD, joined};
+use crate::run::{BUILD, RunError, joined};
 use crate::signals::{self, STOP_LIMIT};
 use crate::{progress, settings, telemetry};
 
@@ -70,6 +71,8 @@ pub(crate) fn run(
     telemetry::start(&config.telemetry, global, &progress::bars());
     telemetry::tell_warnings(loaded);
     let control = Control::default();
+    let stopping = control.clone();
+    signals::watch(STOP_LIMIT, move || stopping.ask(Wish::Stop))?;
     let kafka = settings::kafka(config, brokers, role.name(), control.clone());
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
@@ -89,8 +92,6 @@ pub(crate) fn run(
         ours.gather().into_iter().chain(late.into_iter().flatten()).collect()
     };
     let server = serve(listen, metrics, &workers, &monitor)?;
-    let stopping = control.clone();
-    signals::watch(STOP_LIMIT, move || stopping.ask(Wish::Stop))?;
     let result = match open(&kafka, &control)? {
         Some((log, metrics)) => {
             let log: Arc<dyn Log> = Arc::new(log);
@@ -152,12 +153,11 @@ fn open(config: &KafkaConfig, control: &Control) -> Result<Option<(Kafka, Regist
     tracing::info!(brokers = config.brokers, "connecting to Kafka");
     let mut said: Option<Instant> = None;
     loop {
-        // A failed attempt leaves its series behind: each gets a registry of its own.
-        let registry = Registry::new();
-        match Kafka::open(config.clone(), &registry) {
-            Ok(kafka) => return Ok(Some((kafka, registry))),
-            Err(error) if !error.is_transient() => return Err(error.into()),
-            Err(error) => {
+        match attempt(config.clone(), control)? {
+            None => return Ok(None),
+            Some(Ok(opened)) => return Ok(Some(opened)),
+            Some(Err(error)) if !error.is_transient() => return Err(error.into()),
+            Some(Err(error)) => {
                 if said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
                     tracing::warn!(%error, code = error.code(), "waiting for Kafka");
                     said = Some(Instant::now());
@@ -170,9 +170,38 @@ fn open(config: &KafkaConfig, control: &Control) -> Result<Option<(Kafka, Regist
     }
 }
 
+/// A log with its metrics, or why not.
+type Opened = Result<(Kafka, Registry), LogError>;
+
+/// Tries once. The client asks for seconds before it says that nobody answers: an end does not wait for that, the thread is left behind.
+fn attempt(config: KafkaConfig, control: &Control) -> Result<Option<Opened>, CliError> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let body = move || {
+        // A failed attempt leaves its series behind: each gets a registry of its own.
+        let registry = Registry::new();
+        // Nobody listens any more when all stop.
+        let _ = sender.send(Kafka::open(config, &registry).map(|kafka| (kafka, registry)));
+    };
+    let spawned = std::thread::Builder::new().name("connect".to_owned()).spawn(body);
+    spawned.map_err(|source| CliError::System { operation: "start a thread", source })?;
+    while control.wish() == Wish::Run {
+        match receiver.recv_timeout(TICK) {
+            Ok(opened) => return Ok(Some(opened)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                let what = "connecting to Kafka panicked".to_owned();
+                return Err(RunError::Fault { what }.into());
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The wish is looked at this often.
+const TICK: Duration = Duration::from_millis(50);
+
 /// Sleeps, but not beyond the wish to end. Returns the wish.
 fn pause(length: Duration, control: &Control) -> Wish {
-    const TICK: Duration = Duration::from_millis(50);
     let end = Instant::now() + length;
     loop {
         let left = end.saturating_duration_since(Instant::now());

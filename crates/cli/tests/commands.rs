@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
+#[allow(dead_code, reason = "not every test file needs every helper")]
 mod support;
 
 use std::fs;

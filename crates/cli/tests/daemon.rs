@@ -9,74 +9,16 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use support::barid;
+use rustix::process::Signal;
+use support::daemon::Daemon;
 
-struct Daemon {
-    child: Child,
-    log: Option<BufReader<std::process::ChildStderr>>,
-    address: String,
-}
-
-impl Daemon {
-    /// Starts it on a free port and waits until it serves.
-    fn start(folder: &Path) -> Self {
-        let mut command = barid(folder, &["run", "--log-format", "json"]);
-        command.env("BARID_WEB_LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let log = child.stderr.take().map(BufReader::new);
-        let mut daemon = Self { child, log, address: String::new() };
-        let serving = daemon.wait_for("serving");
-        daemon.address = serving["fields"]["address"].as_str().unwrap().to_owned();
-        daemon
-    }
-
-    /// Reads log lines up to the one that says `words`.
-    fn wait_for(&mut self, words: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            self.log.as_mut().unwrap().read_line(&mut line).unwrap();
-            assert!(!line.is_empty(), "it ended before it said {words}");
-            let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if event["fields"]["message"].as_str().unwrap().contains(words) {
-                return event;
-            }
-        }
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("connects");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: barid\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// The rest of what it says, and its exit code.
-    fn end(mut self) -> (String, Option<i32>) {
-        let mut rest = String::new();
-        self.log.take().unwrap().read_to_string(&mut rest).unwrap();
-        (rest, self.child.wait().unwrap().code())
-    }
-}
-
-impl Drop for Daemon {
-    /// A failed test leaves no process behind. One that has ended already cannot be killed.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// `barid run` on a free port, serving.
+fn started(folder: &Path) -> Daemon {
+    Daemon::serving(folder, &["run"], &[("BARID_WEB_LISTEN", "127.0.0.1:0")])
 }
 
 /// A folder with three documents: one to keep, its copy, and one to reject.
@@ -112,7 +54,7 @@ fn sum(samples: &BTreeMap<String, f64>, name: &str, label: &str) -> f64 {
 #[test]
 fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
     let folder = documents();
-    let mut daemon = Daemon::start(folder.path());
+    let mut daemon = started(folder.path());
     let metrics = loop {
         let (_, text) = daemon.get("/metrics");
         if samples(&text).get("barid_stage_documents_total") == Some(&3.0) {
@@ -148,7 +90,7 @@ fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
 #[test]
 fn one_folder_has_one_process() {
     let folder = documents();
-    let daemon = Daemon::start(folder.path());
+    let daemon = started(folder.path());
     let second = support::run(folder.path(), &["run", "--once"]);
     assert_eq!(support::code(&second), 69);
     assert!(support::stderr(&second).contains("E0302"), "{}", support::stderr(&second));

@@ -1,5 +1,7 @@
 //! Runs the real binary in a folder of its own.
 
+pub(crate) mod daemon;
+
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
