@@ -196,15 +196,17 @@ impl CliError {
 
 /// What a failed log is to whoever started us: what is unavailable may come back by itself, a configuration does not heal.
 fn log_exit(error: &LogError) -> u8 {
-    let by_configuration =
-        matches!(error, LogError::TopicUnfit { .. } | LogError::BadProperty { .. } | LogError::Fenced { .. });
-    if by_configuration {
+    if is_configured_wrongly(error) {
         exit::CONFIG
     } else if error.is_transient() || matches!(error, LogError::TopicMissing { .. }) {
         exit::UNAVAILABLE
     } else {
         exit::IO
     }
+}
+
+fn is_configured_wrongly(error: &LogError) -> bool {
+    matches!(error, LogError::TopicUnfit { .. } | LogError::BadProperty { .. } | LogError::Fenced { .. })
 }
 
 impl Diagnostic for CliError {
