@@ -1,9 +1,10 @@
-//! What the test binaries share: the sample articles with their maps, the stable JSON of the goldens, generated articles, and a stand to
-//! run the real binary in.
+//! What the test binaries share: the sample articles with their maps, the stable JSON of the goldens, generated articles, a stand to run the real
+//! binary in, and a real Kafka broker.
 
 mod corpus;
 mod golden;
 mod harness;
+pub mod kafka;
 mod output;
 mod samples;
 

@@ -8,6 +8,7 @@ mod bench_pipeline;
 mod chaos;
 mod ci;
 mod error;
+mod kafka;
 mod tools;
 mod usage;
 
@@ -33,6 +34,9 @@ enum Task {
     /// Measure; see docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// A real Apache Kafka broker on this machine, to try barid on by hand.
+    #[command(subcommand)]
+    Kafka(kafka::Kafka),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(bench) => bench::run(bench),
+        Task::Kafka(kafka) => kafka::run(&kafka),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
