@@ -24,6 +24,22 @@ pub struct Line {
     pub content_sha256: String,
 }
 
+impl Line {
+    /// Reads a record's JSON; `None` when it is none.
+    pub fn read(json: &str) -> Option<Self> {
+        let record: Value = serde_json::from_str(json).ok()?;
+        let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Some(Line {
+            record_id: text("/record_id")?,
+            version: record.get("version")?.as_u64()?,
+            verdict: text("/dedup/verdict")?,
+            canonical_record_id: text("/dedup/canonical_record_id")?,
+            document: (text("/source/source_id")?, text("/source/key")?),
+            content_sha256: text("/hashes/content_sha256")?,
+        })
+    }
+}
+
 /// The records in a sink's folder, partition by partition in offset order. Fails on a gap or an overlap between the files of a partition, on a file that
 /// holds another number of records than its name says, and on a line that is no record.
 pub fn read_output(dir: &Path) -> io::Result<Vec<Line>> {
@@ -60,7 +76,7 @@ fn read(dir: &Path, is_possible: fn(u64, u64) -> bool) -> io::Result<Vec<Line>> 
         }
         let before = lines.len();
         for line in fs::read_to_string(&path)?.lines() {
-            lines.push(read_line(line).ok_or_else(|| broken(&path, &format!("no record: {line:.80}")))?);
+            lines.push(Line::read(line).ok_or_else(|| broken(&path, &format!("no record: {line:.80}")))?);
         }
         let records = (lines.len() - before) as u64;
         if !is_possible(records, last + 1 - from) {
@@ -73,19 +89,6 @@ fn read(dir: &Path, is_possible: fn(u64, u64) -> bool) -> io::Result<Vec<Line>> 
 
 fn broken(path: &Path, what: &str) -> io::Error {
     io::Error::other(format!("{}: {what}", path.display()))
-}
-
-fn read_line(line: &str) -> Option<Line> {
-    let record: Value = serde_json::from_str(line).ok()?;
-    let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Some(Line {
-        record_id: text("/record_id")?,
-        version: record.get("version")?.as_u64()?,
-        verdict: text("/dedup/verdict")?,
-        canonical_record_id: text("/dedup/canonical_record_id")?,
-        document: (text("/source/source_id")?, text("/source/key")?),
-        content_sha256: text("/hashes/content_sha256")?,
-    })
 }
 
 /// What differs between a run without faults and one with them; empty when they agree.

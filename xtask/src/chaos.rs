@@ -5,33 +5,61 @@ use std::time::{Duration, Instant};
 
 use barid_tests::{Corpus, Ended, Line, Prose, Random, Stand, seeds_dir};
 
+use crate::chaos_kafka::{self, Faults};
 use crate::error::{TaskError, io};
 use crate::tools;
 
 /// How hard to try.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Run on the embedded log (the only backend so far).
-    #[arg(long)]
+    /// Run on the embedded log.
+    #[arg(long, conflicts_with = "kafka")]
     embedded: bool,
-    /// Kills at random moments, beside the named points.
+    /// Run the roles on a real Kafka broker.
+    #[arg(long)]
+    kafka: bool,
+    /// What to do to the roles and the broker, with --kafka.
+    #[arg(long, value_enum, default_value_t = Faults::All)]
+    faults: Faults,
+    /// Kills at random moments; on the embedded log, beside the named points.
     #[arg(long, default_value_t = 200)]
-    kills: usize,
-    /// Articles of the corpus.
-    #[arg(long, default_value_t = 3000)]
-    articles: usize,
+    pub(crate) kills: usize,
+    /// Articles of the corpus. Default: 3,000; on Kafka 10,000, and 100,000 without faults.
+    #[arg(long)]
+    pub(crate) articles: Option<usize>,
+    /// How long the broker stands still.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) pause_seconds: u64,
+    /// How often stage processes go from one to four and back.
+    #[arg(long, default_value_t = 12)]
+    pub(crate) storms: usize,
     /// Cargo profile of the binary under test.
     #[arg(long, default_value = "release")]
-    profile: String,
+    pub(crate) profile: String,
     /// Seed of corpus and kill times.
     #[arg(long, default_value_t = 1)]
-    seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Options {
     /// The form CI runs.
     pub(crate) fn short() -> Self {
-        Self { embedded: true, kills: 20, articles: 600, profile: "dev".to_owned(), seed: 1 }
+        Self {
+            embedded: true,
+            kafka: false,
+            faults: Faults::All,
+            kills: 20,
+            articles: Some(600),
+            pause_seconds: 10,
+            storms: 2,
+            profile: "dev".to_owned(),
+            seed: 1,
+        }
+    }
+
+    /// The form CI runs on Kafka: about three minutes.
+    pub(crate) fn short_on_kafka() -> Self {
+        Self { embedded: false, kafka: true, ..Self::short() }
     }
 }
 
@@ -44,17 +72,20 @@ const MOST_RESTARTS: usize = 400;
 const CONFIG: &str = "rotate_seconds = 1\n\n[web]\nlisten = \"\"\n";
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
-    if !options.embedded {
-        return Err(TaskError::Said("name the backend: --embedded".to_owned()));
+    if options.kafka {
+        return chaos_kafka::run(options, options.faults);
     }
+    if !options.embedded {
+        return Err(TaskError::Said("name the backend: --embedded or --kafka".to_owned()));
+    }
+    let articles = options.articles.unwrap_or(3000);
     let binary = tools::barid(&options.profile, &["failpoints"])?;
     // Kept when something is found, so that it can be looked at.
     let folder = tools::target_dir()?.join("chaos");
     let _ = std::fs::remove_dir_all(&folder);
     let folder = std::path::absolute(folder).map_err(io("finding the folder to work in"))?;
     let input = folder.join("input");
-    let corpus =
-        Corpus { seed: options.seed, articles: options.articles, copies_percent: 20, article_bytes: 6000 };
+    let corpus = Corpus { seed: options.seed, articles, copies_percent: 20, article_bytes: 6000 };
     let prose = Prose::read(&seeds_dir()).map_err(io("reading the sample articles"))?;
     corpus.write(&prose, &input).map_err(io("writing the corpus"))?;
     let chaos = Chaos { binary, root: folder, input };
@@ -63,13 +94,9 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     calm.once(None).map_err(io("the run without faults"))?;
     let half_way = started.elapsed() / 2;
     let expected = calm.output().map_err(io("reading the output of the run without faults"))?;
-    println!("\nchaos: {} articles, {} records without faults", options.articles, expected.len());
-    if expected.len() < options.articles {
-        return Err(TaskError::Said(format!(
-            "only {} records of {} articles",
-            expected.len(),
-            options.articles
-        )));
+    println!("\nchaos: {articles} articles, {} records without faults", expected.len());
+    if expected.len() < articles {
+        return Err(TaskError::Said(format!("only {} records of {articles} articles", expected.len())));
     }
     chaos.named_points(&expected, half_way)?;
     chaos.random_kills(&expected, options.kills, &mut Random::new(options.seed))

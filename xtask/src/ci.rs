@@ -16,6 +16,7 @@ pub(crate) fn run() -> Result<(), TaskError> {
         Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?),
     )?;
     chaos::run(&chaos::Options::short())?;
+    chaos::run(&chaos::Options::short_on_kafka())?;
     cargo_with(
         &["doc", "--workspace", "--no-deps", "--quiet"],
         &[("RUSTDOCFLAGS", Path::new("-Dwarnings"))],

@@ -6,6 +6,7 @@ mod bench_idle;
 mod bench_latency;
 mod bench_pipeline;
 mod chaos;
+mod chaos_kafka;
 mod ci;
 mod error;
 mod kafka;
