@@ -72,10 +72,15 @@ pub fn run_decide(
             Ok(true) => return Ok(owner.ledger.summary),
             Err(StageError::Log(error)) if error.is_rewound() => {
                 tracing::debug!(%error, "rewound");
-                owner.ledger.rewind(owner.worker.durable());
+                owner.settle();
+                owner.ledger.forget();
                 owner.is_fresh = true;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                // What is durable counts, whoever goes on from there.
+                owner.settle();
+                return Err(error);
+            }
         }
     }
 }
@@ -137,10 +142,14 @@ impl Owner<'_> {
         if is_done && let Some(ticket) = self.ledger.last() {
             self.worker.wait(ticket)?;
         }
+        self.settle();
+        Ok(is_done)
+    }
+
+    fn settle(&mut self) {
         if self.ledger.settle(self.worker.durable()) {
             (self.setup.progress)(&self.ledger.summary);
         }
-        Ok(is_done)
     }
 
     /// Starts from what is durable: what was in hand comes again.

@@ -67,10 +67,15 @@ pub(crate) fn pipeline<T: Send>(
                 // What is in hand comes again, so it must not go out twice: the parsers' answers are left unread.
                 Err(StageError::Log(error)) if error.is_rewound() => {
                     tracing::debug!(%error, "rewound");
+                    pipeline.settle();
+                    pipeline.ledger.forget();
                     pipeline.ahead = None;
-                    pipeline.ledger.rewind(pipeline.worker.durable());
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // What is durable counts, whoever goes on from there.
+                    pipeline.settle();
+                    return Err(error);
+                }
             }
         }
     })

@@ -112,9 +112,8 @@ impl<'a> Ledger<'a> {
         self.open.len() < before
     }
 
-    /// Counts what is durable and forgets the rest: it comes again.
-    pub(crate) fn rewind(&mut self, durable: Option<Ticket>) {
-        self.settle(durable);
+    /// Forgets what is not durable: it comes again.
+    pub(crate) fn forget(&mut self) {
         self.open.clear();
     }
 }
@@ -140,7 +139,8 @@ mod tests {
         assert!(!ledger.settle(None), "nothing is durable");
         assert!(ledger.settle(Some(Ticket(1))));
         assert_eq!((ledger.summary.bytes, ledger.last()), (1, Some(Ticket(3))));
-        ledger.rewind(Some(Ticket(2)));
+        assert!(ledger.settle(Some(Ticket(2))));
+        ledger.forget();
         assert_eq!((ledger.summary.bytes, ledger.last()), (3, None));
         ledger.submitted(Ticket(4), tally(3));
         assert!(ledger.settle(Some(Ticket(4))));
