@@ -151,6 +151,36 @@ fn partitions_that_run_ahead_wait_in_the_log() {
 }
 
 #[test]
+fn live_articles_go_first_and_wait_for_a_short_unit_of_back_fill_at_most() {
+    let raw = world(12, &messages(12, 2_500, 80), 2);
+    work_off(barid_stage::run_parse, barid_stage::parse_spec, &raw, &StageConfig::default());
+    let mut parsed = raw.lock().expect("no panic").produced.clone();
+    parsed.retain(|message| message.topic != Topic::Rejected);
+    let articles = world(12, &parsed, 2);
+    work_off(
+        barid_stage::run_decide,
+        barid_stage::decide_spec,
+        &articles,
+        &StageConfig { batch_documents: 512, ..config() },
+    );
+    let world = articles.lock().expect("no panic");
+    let (mut start, mut mixed, mut longest) = (0, 0, 0);
+    for end in &world.unit_ends {
+        let main = world.produced[start..*end].iter().map(|message| record(&message.value));
+        let main = main.filter(|record| record.parent_record_id.is_none());
+        let is_backfill: Vec<bool> =
+            main.map(|record| record.provenance.topic.as_deref() == Some("barid.backfill")).collect();
+        assert!(is_backfill.is_sorted(), "live first in each unit");
+        let count = is_backfill.iter().filter(|is_backfill| **is_backfill).count();
+        assert!(count <= 128, "{count} back-filled documents in a unit");
+        mixed += usize::from(count > 0 && count < is_backfill.len());
+        longest = longest.max(count);
+        start = *end;
+    }
+    assert!(mixed > 3 && longest > 60, "{mixed} units with both, at most {longest} back-filled");
+}
+
+#[test]
 fn a_missing_number_holds_up_for_the_configured_wait_and_is_counted() {
     let mut all = articles_of(8, 300, 3);
     let missing = Order { writer: "watcher".into(), sequence: 100 }.header();

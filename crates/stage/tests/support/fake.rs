@@ -23,6 +23,10 @@ pub(crate) struct World {
     pub(crate) positions: BTreeMap<Part, u64>,
     pub(crate) state: BTreeMap<(Table, Vec<u8>), Bytes>,
     pub(crate) produced: Vec<Outgoing>,
+    /// How much was produced when each unit was durable.
+    pub(crate) unit_ends: Vec<usize>,
+    /// Polls in a row that brought nothing.
+    idle: u64,
     dice: Dice,
     /// One call in this many fails; 0: none.
     pub(crate) failure_odds: u64,
@@ -58,6 +62,8 @@ pub(crate) fn world(seed: u64, messages: &[Outgoing], partitions: u32) -> Shared
         positions: BTreeMap::new(),
         state: BTreeMap::new(),
         produced: Vec::new(),
+        unit_ends: Vec::new(),
+        idle: 0,
         dice,
         failure_odds: 0,
         failures: 0,
@@ -105,6 +111,7 @@ impl World {
             };
         }
         self.produced.extend(unit.produced);
+        self.unit_ends.push(self.produced.len());
     }
 }
 
@@ -199,6 +206,8 @@ impl Worker for Fake {
                 world.inputs[&part][..*cursor].iter().filter(|message| message.offset >= next).count();
             world.most_ahead = world.most_ahead.max(ahead);
         }
+        world.idle = if batch.is_empty() { world.idle + 1 } else { 0 };
+        assert!(world.idle < 100_000, "the loop goes on and nothing moves");
         drop(world);
         // Nothing waits for ever to become durable.
         if batch.is_empty() {
