@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) held: BTreeSet<Part>,
     /// Partitions that bring nothing until the others are at their end.
     pub(crate) slow: BTreeSet<Part>,
+    /// So many messages of a partition arrive at once at most.
+    pub(crate) burst: u64,
 }
 
 /// Handed to the test and to every worker.
@@ -72,6 +74,7 @@ pub(crate) fn world(seed: u64, messages: &[Outgoing], partitions: u32) -> Shared
         held_ever: BTreeSet::new(),
         held: BTreeSet::new(),
         slow: BTreeSet::new(),
+        burst: 40,
     }))
 }
 
@@ -93,7 +96,8 @@ impl World {
                 return;
             }
             let part = from[self.dice.roll(from.len() as u64) as usize];
-            let more = self.dice.roll(40) as usize;
+            let burst = self.burst;
+            let more = self.dice.roll(burst) as usize;
             let arrived = self.arrived.get(&part).copied().unwrap_or(0);
             self.arrived.insert(part, (arrived + more).min(self.end(part)));
         }
