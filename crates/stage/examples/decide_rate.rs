@@ -2,15 +2,15 @@
 //! `cargo run --release -p barid-stage --example decide_rate -- [DOCUMENTS]`
 //!
 //! Prints both halves of the stage, each alone: what the wall clock says, and what the thread of the loop used of a processor. The loop of
-//! `decide` reads, merges, looks up, claims, appends the verdicts, compresses blocks and hands them over; threads of the log make them durable
-//! beside it.
+//! `decide` reads, merges, looks up, claims, appends the verdicts and hands blocks over; threads of the log make them durable beside it.
+//! Once with the blocks compressed by that thread, as the embedded log does, and once not: on Kafka a thread of the client compresses.
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use std::error::Error;
 use std::fs;
 use std::time::Instant;
 
-use barid_log::{Control, Embedded, EmbeddedConfig, Log, Outgoing, Unit, Wish, Worker, WorkerSpec};
+use barid_log::{Codec, Control, Embedded, EmbeddedConfig, Log, Outgoing, Unit, Wish, Worker, WorkerSpec};
 use barid_record::{Collector, Hints, Order, RawDocument, RecordId, Topic, document_id};
 use barid_stage::{Metrics, StageConfig, Summary, decide_spec, parse_spec, run_decide, run_parse};
 use barid_tests::{Corpus, Prose, seeds_dir};
@@ -22,10 +22,18 @@ const UNIT: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let documents = std::env::args().nth(1).map_or(Ok(50_000), |count| count.parse())?;
-    let dir = tempfile::tempdir()?;
-    let log = Embedded::open(EmbeddedConfig::new(dir.path()), &Registry::new())?;
-    let bytes = fill(&log, documents)?;
-    println!("{documents} documents, {:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    for (name, codec) in [("lz4", Codec::Lz4), ("not compressed", Codec::None)] {
+        let dir = tempfile::tempdir()?;
+        let log =
+            Embedded::open(EmbeddedConfig { codec, ..EmbeddedConfig::new(dir.path()) }, &Registry::new())?;
+        let bytes = fill(&log, documents)?;
+        println!("{documents} documents, {:.0} MiB, {name}", bytes as f64 / f64::from(1 << 20));
+        measure(&log, documents)?;
+    }
+    Ok(())
+}
+
+fn measure(log: &Embedded, documents: usize) -> Result<(), Box<dyn Error>> {
     let metrics = Metrics::register(&Registry::new())?;
     let config = StageConfig::default();
     let control = Control::default();
