@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use barid_tests::kafka::{Broker, Size};
 use barid_tests::{Corpus, Line, Prose, Random, Stand, seeds_dir};
+use clap::ValueEnum;
 
 use crate::chaos::Options;
 use crate::error::{TaskError, io};
@@ -57,7 +58,7 @@ impl Faults {
 /// Starts a broker, proves that it keeps its promises, and runs what was asked for.
 pub(crate) fn run(options: &Options, faults: Faults) -> Result<(), TaskError> {
     let articles = options.articles.unwrap_or(if faults == Faults::None { 100_000 } else { 10_000 });
-    let lab = lab(options, articles)?;
+    let lab = lab(options, faults, articles)?;
     println!("chaos: {articles} articles, {} records without Kafka", lab.expected.len());
     if faults == Faults::None {
         return faults::equality(&lab);
@@ -75,9 +76,10 @@ pub(crate) fn run(options: &Options, faults: Faults) -> Result<(), TaskError> {
     )
 }
 
-fn lab(options: &Options, articles: usize) -> Result<Lab, TaskError> {
+fn lab(options: &Options, faults: Faults, articles: usize) -> Result<Lab, TaskError> {
     let binary = tools::barid(&options.profile, &[])?;
-    let root = tools::target_dir()?.join("chaos-kafka");
+    let kind = faults.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    let root = tools::target_dir()?.join("chaos-kafka").join(kind);
     let _ = std::fs::remove_dir_all(&root);
     let root = std::path::absolute(root).map_err(io("finding the folder to work in"))?;
     let corpus = root.join("corpus");

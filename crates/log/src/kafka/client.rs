@@ -170,13 +170,20 @@ pub(crate) trait Barrier: Send + Sync {
     fn settle(&self, are_lost: bool);
 }
 
+/// A partition that came to this member or went from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Its full name.
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) given: bool,
+}
+
 /// What became known since the last look.
 #[derive(Default)]
 pub(crate) struct Events {
-    /// Partitions given, by topic name.
-    pub(crate) given: Mutex<Vec<(String, i32)>>,
-    /// Partitions taken away, by topic name.
-    pub(crate) taken: Mutex<Vec<(String, i32)>>,
+    /// Partitions that came or went, in that order.
+    pub(crate) moved: Mutex<Vec<Moved>>,
     /// An end of a partition was reached: counts up.
     pub(crate) ends: AtomicU64,
     /// Messages that could not be delivered.
@@ -224,13 +231,13 @@ impl ClientContext for Context {
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(given) => lock(&self.0.given).extend(names(given)),
+            Rebalance::Assign(given) => lock(&self.0.moved).extend(moved(given, true)),
             Rebalance::Revoke(taken) => {
                 let barrier = lock(&self.0.barrier).clone();
                 if let Some(barrier) = barrier {
                     barrier.settle(consumer.assignment_lost());
                 }
-                lock(&self.0.taken).extend(names(taken));
+                lock(&self.0.moved).extend(moved(taken, false));
             }
             Rebalance::Error(error) => tracing::warn!(%error, "rebalance"),
         }
@@ -258,8 +265,14 @@ impl ProducerContext for Context {
     }
 }
 
-fn names(partitions: &TopicPartitionList) -> Vec<(String, i32)> {
-    partitions.elements().iter().map(|element| (element.topic().to_owned(), element.partition())).collect()
+fn moved(partitions: &TopicPartitionList, given: bool) -> Vec<Moved> {
+    let elements = partitions.elements();
+    let moved = elements.iter().map(|element| Moved {
+        topic: element.topic().to_owned(),
+        partition: element.partition(),
+        given,
+    });
+    moved.collect()
 }
 
 /// An error of librdkafka in our words.

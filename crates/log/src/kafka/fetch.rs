@@ -131,6 +131,29 @@ impl Fetcher {
         part.handed_out > part.submitted
     }
 
+    /// Makes the partitions kept those that the client reads; true when messages of one that went were handed out and not submitted.
+    pub(crate) fn reconcile(&mut self) -> Result<bool, LogError> {
+        let assigned = self.consumer.assignment().map_err(|error| failed("ask for", "partitions", &error))?;
+        let mut ours: Vec<(Topic, u32)> = Vec::new();
+        for element in assigned.elements() {
+            let topic = self.names.topic_of(element.topic());
+            ours.extend(topic.map(|topic| (topic, element.partition().cast_unsigned())));
+        }
+        let kept: Vec<_> = self.parts.iter().map(|part| (part.topic, part.partition)).collect();
+        let mut half_done = false;
+        for (topic, partition) in kept.iter().filter(|key| !ours.contains(key)) {
+            half_done |= self.remove(*topic, *partition);
+        }
+        let new: Vec<_> = ours.into_iter().filter(|key| !kept.contains(key)).collect();
+        if !new.is_empty() {
+            let starts = self.committed(&new)?;
+            self.add(&starts);
+            // The client may remember a pause from the last time it had them.
+            self.set_paused(&new, false)?;
+        }
+        Ok(half_done)
+    }
+
     /// The committed positions of partitions, read when no transaction that could still move them is open.
     pub(crate) fn committed(&self, parts: &[(Topic, u32)]) -> Result<Vec<(Topic, u32, u64)>, LogError> {
         let mut list = TopicPartitionList::new();
@@ -159,6 +182,7 @@ impl Fetcher {
 
     /// Goes back to the committed positions and forgets what was fetched.
     pub(crate) fn rewind(&mut self) -> Result<(), LogError> {
+        self.reconcile()?;
         let parts: Vec<_> = self.parts.iter().map(|part| (part.topic, part.partition)).collect();
         if parts.is_empty() {
             return Ok(());

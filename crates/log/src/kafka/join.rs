@@ -111,9 +111,7 @@ impl Waiting<'_> {
 
     /// True while the owners' partition is ours.
     fn is_owner(&self) -> bool {
-        let given = lock(&self.events.given).len();
-        let taken = lock(&self.events.taken).len();
-        given > taken
+        lock(&self.events.moved).last().is_some_and(|moved| moved.given)
     }
 
     /// Stands by, with the state kept warm, until it is this member's turn.

@@ -108,7 +108,7 @@ impl KafkaWorker {
             let member = Arc::clone(member);
             let own_wait = if self.fetcher.is_some() { Duration::ZERO } else { wait };
             serve_member(&member, &self.cluster, &self.spec.group, own_wait)?;
-            if !lock(&self.events.taken).is_empty() {
+            if !lock(&self.events.moved).last().is_some_and(|moved| moved.given) {
                 self.lost = Some("another member takes over".to_owned());
             }
         }
@@ -142,33 +142,28 @@ impl KafkaWorker {
         }
     }
 
-    /// Takes note of partitions that came and went.
+    /// Takes note of partitions that came and went. What the client reads now is the truth; the events say what to forget.
     fn rebalanced(&mut self) -> Result<(), LogError> {
-        let taken = std::mem::take(&mut *lock(&self.events.taken));
-        let given = std::mem::take(&mut *lock(&self.events.given));
+        let moved = std::mem::take(&mut *lock(&self.events.moved));
         let Some(fetcher) = &mut self.fetcher else { return Ok(()) };
-        if taken.is_empty() && given.is_empty() {
+        if moved.is_empty() {
             return Ok(());
         }
-        let ours = |(name, partition): &(String, i32)| {
-            Some((self.cluster.names.topic_of(name)?, partition.cast_unsigned()))
-        };
-        let given: Vec<_> = given.iter().filter_map(ours).collect();
         let mut half_done = false;
-        for (topic, partition) in taken.iter().filter_map(ours) {
-            half_done |= fetcher.remove(topic, partition);
+        for moved in &moved {
+            if let Some(topic) = self.cluster.names.topic_of(&moved.topic) {
+                half_done |= fetcher.remove(topic, moved.partition.cast_unsigned());
+            }
         }
+        half_done |= fetcher.reconcile()?;
+        let given = moved.iter().filter(|moved| moved.given).count();
         tracing::info!(
             group = self.spec.group,
-            taken = taken.len(),
-            given = given.len(),
-            reading = fetcher.parts().len() + given.len(),
+            taken = moved.len() - given,
+            given,
+            reading = fetcher.parts().len(),
             "partitions moved"
         );
-        if !given.is_empty() {
-            let starts = fetcher.committed(&given)?;
-            fetcher.add(&starts);
-        }
         if half_done {
             let cause = "partitions moved to another member".to_owned();
             self.cluster.metrics.rewinds.with_label_values(&[&self.spec.group]).inc();
