@@ -1,6 +1,6 @@
 //! The JSON Lines sink: one record a line, files rotated by size and age, each with records of one partition.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -124,7 +124,7 @@ pub(crate) fn run_with(
             done: done_out,
             in_flight: 0,
             finished: BTreeMap::new(),
-            last_ticket: None,
+            acknowledged: VecDeque::new(),
             summary: Summary::default(),
         };
         let ended = sink.run(control);
@@ -144,7 +144,8 @@ pub(crate) struct Sink<'a> {
     in_flight: usize,
     /// Where the finished files of each partition end, until the log is told.
     pub(crate) finished: BTreeMap<u32, u64>,
-    last_ticket: Option<Ticket>,
+    /// What the log was told and is not known to be durable.
+    pub(crate) acknowledged: VecDeque<(Ticket, BTreeMap<u32, u64>)>,
     summary: Summary,
 }
 
@@ -186,8 +187,8 @@ impl Sink<'_> {
             self.receive_tending()?;
         }
         self.acknowledge()?;
-        if ending && let Some(ticket) = self.last_ticket {
-            self.worker.wait(ticket)?;
+        if ending && let Some((ticket, _)) = self.acknowledged.back() {
+            self.worker.wait(*ticket)?;
         }
         Ok(ending)
     }
@@ -291,20 +292,33 @@ impl Sink<'_> {
             return Ok(());
         }
         failpoint("sink.ack.before");
-        let position = |(partition, next_offset)| Position { topic: Topic::Records, partition, next_offset };
-        let consumed = std::mem::take(&mut self.finished).into_iter().map(position).collect();
-        self.last_ticket = Some(self.worker.submit(Unit { consumed, ..Unit::default() })?);
+        let position = |(partition, next_offset): (&u32, &u64)| Position {
+            topic: Topic::Records,
+            partition: *partition,
+            next_offset: *next_offset,
+        };
+        let consumed = self.finished.iter().map(position).collect();
+        let ticket = self.worker.submit(Unit { consumed, ..Unit::default() })?;
+        self.acknowledged.push_back((ticket, std::mem::take(&mut self.finished)));
+        let durable = self.worker.durable();
+        while self.acknowledged.pop_front_if(|(ticket, _)| Some(*ticket) <= durable).is_some() {}
         Ok(())
     }
 
     /// Starts again where the log does: what is finished stays, what is open goes. Each partition that stays ours is recovered as after a
-    /// crash, which acknowledges what was not.
+    /// crash, and what is not known to be acknowledged is acknowledged again: while no broker answers, the log cannot know it either.
     fn rewind(&mut self, error: &LogError) -> Result<(), SinkError> {
         tracing::info!(%error, "open files are dropped and written again");
         self.around.metrics.rewinds.inc();
         self.settle()?;
         self.discard();
-        self.last_ticket = None;
+        let durable = self.worker.durable();
+        for (_, positions) in self.acknowledged.drain(..).filter(|(ticket, _)| Some(*ticket) > durable) {
+            for (partition, next) in positions {
+                let finished = self.finished.entry(partition).or_default();
+                *finished = next.max(*finished);
+            }
+        }
         self.partitions.values_mut().for_each(Partition::forget);
         Ok(())
     }

@@ -21,6 +21,8 @@ pub(crate) struct Partition {
     pub(crate) is_ours: bool,
     /// When the lock was asked for in vain.
     asked: Option<Instant>,
+    /// Somebody was told that we wait.
+    is_told: bool,
     /// What was polled before the lock was ours: at most one poll's worth, since the log holds the partition from then on.
     pub(crate) waiting: Vec<Message>,
     /// The next offset to write: below it is in finished files, of ours or of others.
@@ -32,6 +34,7 @@ impl Partition {
     /// What was polled comes again, and where the files end is to be looked up anew.
     pub(crate) fn forget(&mut self) {
         self.is_ours = false;
+        self.asked = None;
         self.waiting.clear();
     }
 
@@ -81,6 +84,7 @@ impl Sink<'_> {
                 open.discard();
             }
             self.finished.remove(number);
+            self.acknowledged.iter_mut().for_each(|(_, positions)| positions.retain(|it, _| it != number));
             self.locks.release(*number);
         }
         tracing::info!(partitions = ?taken, "partitions went to another sink");
@@ -96,16 +100,17 @@ impl Sink<'_> {
         let taken = taken.map_err(SinkError::io("locking", &lock))?;
         let Some(partition) = self.partitions.get_mut(&number) else { return Ok(false) };
         let Taken::Others(holder) = taken else { return Ok(true) };
-        if partition.asked.is_none() {
+        if !std::mem::replace(&mut partition.is_told, true) {
             tracing::warn!(
                 partition = number,
                 lock = %lock.display(),
                 holder,
                 "another sink still has this partition's files: waiting until it lets go; hint: if it hangs, end it"
             );
-            self.worker.hold(Topic::Records, number, true)?;
         }
         partition.asked = Some(Instant::now());
+        // Said each time: a rewind may have ended it.
+        self.worker.hold(Topic::Records, number, true)?;
         Ok(false)
     }
 
@@ -123,9 +128,12 @@ impl Sink<'_> {
         }
         for &number in locked {
             let acknowledged = self.worker.position(Topic::Records, number);
-            let mut next = acknowledged;
+            let (mut next, mut log_end) = (acknowledged, None);
             for file in finished.iter().filter(|it| it.partition == number && it.last >= acknowledged) {
-                let log_end = (self.around.log_end)(number)?;
+                let log_end = match log_end {
+                    Some(end) => end,
+                    None => *log_end.insert((self.around.log_end)(number)?),
+                };
                 if file.from != next || file.last >= log_end {
                     return Err(SinkError::AheadOfLog {
                         path: file.path.clone(),
@@ -140,6 +148,9 @@ impl Sink<'_> {
             if next > acknowledged {
                 self.finished.insert(number, next);
             }
+            if self.finished.get(&number).is_some_and(|finished| *finished < acknowledged) {
+                self.finished.remove(&number);
+            }
             self.partitions.entry(number).or_default().next = next;
         }
         if !self.finished.is_empty() {
@@ -153,7 +164,7 @@ impl Sink<'_> {
         self.worker.hold(Topic::Records, number, false)?;
         let Some(partition) = self.partitions.get_mut(&number) else { return Ok(()) };
         partition.is_ours = true;
-        if partition.asked.take().is_some() {
+        if std::mem::take(&mut partition.is_told) {
             tracing::info!(partition = number, "the other sink has let go of this partition's files");
         }
         let waiting = std::mem::take(&mut partition.waiting);

@@ -87,6 +87,9 @@ impl Group {
             calls: 0,
             durable_after: 0,
             tells_late: false,
+            is_slow: false,
+            is_rewinding: false,
+            stale: BTreeMap::new(),
             script: Box::new(|_, _| Fate::Well),
         };
         member.start_again();
@@ -141,6 +144,10 @@ pub(super) struct Member {
     calls: u64,
     durable_after: u64,
     tells_late: bool,
+    is_slow: bool,
+    is_rewinding: bool,
+    /// While going back takes time: where its lost submissions ended.
+    stale: BTreeMap<u32, u64>,
     script: Box<dyn FnMut(Call, u64) -> Fate + Send>,
 }
 
@@ -155,6 +162,12 @@ impl Member {
         Self { tells_late: true, ..self }
     }
 
+    /// Going back to the last commit takes one poll, which brings nothing, and until then positions are those of lost submissions: as while no broker
+    /// answers.
+    pub(super) fn slow(self) -> Self {
+        Self { is_slow: true, ..self }
+    }
+
     /// Asks at each call, the first is 1, what becomes of it.
     pub(super) fn scripted(self, script: impl FnMut(Call, u64) -> Fate + Send + 'static) -> Self {
         Self { script: Box::new(script), ..self }
@@ -162,6 +175,11 @@ impl Member {
 
     /// Forgets what is not durable and takes the partitions it has now.
     fn start_again(&mut self) {
+        if self.is_slow {
+            let submitted = self.in_flight.iter().flat_map(|(_, _, positions)| positions);
+            self.stale = submitted.map(|position| (position.partition, position.next_offset)).collect();
+        }
+        self.held.clear();
         let shared = self.group.shared();
         let own = (0u32..).zip(&shared.owners).filter(|(_, owner)| **owner == self.id);
         self.fetch = own.map(|(partition, _)| (partition, shared.committed[partition as usize])).collect();
@@ -184,6 +202,7 @@ impl Member {
             Fate::Well => {}
             Fate::Rewound => {
                 self.start_again();
+                self.is_rewinding = true;
                 return Err(LogError::Rewound { group, cause });
             }
             Fate::Lost => return Err(LogError::Lost { group, cause }),
@@ -205,7 +224,7 @@ impl Member {
         for position in positions {
             assert_eq!(shared.owners[position.partition as usize], self.id, "a stranger's partition");
             let committed = &mut shared.committed[position.partition as usize];
-            assert!(*committed < position.next_offset, "back from {committed} to {position:?}");
+            assert!(*committed <= position.next_offset, "back from {committed} to {position:?}");
             *committed = position.next_offset;
         }
     }
@@ -215,6 +234,10 @@ impl Worker for Member {
     fn poll(&mut self, limit: Limit, wait: Duration) -> Result<Batch, LogError> {
         self.call(Call::Poll)?;
         let mut batch = Vec::new();
+        if self.is_slow && std::mem::take(&mut self.is_rewinding) {
+            return Ok(batch);
+        }
+        self.stale.clear();
         for (partition, fetch) in
             self.fetch.iter_mut().filter(|(partition, _)| !self.held.contains(partition))
         {
@@ -264,7 +287,8 @@ impl Worker for Member {
     fn position(&self, _: Topic, partition: u32) -> u64 {
         let own = self.in_flight.iter().rev().flat_map(|(_, _, positions)| positions);
         let own = own.filter(|position| position.partition == partition).map(|it| it.next_offset).max();
-        own.unwrap_or(if self.fetch.contains_key(&partition) {
+        let stale = self.stale.get(&partition).copied();
+        own.or(stale).unwrap_or(if self.fetch.contains_key(&partition) {
             self.group.shared().committed[partition as usize]
         } else {
             0
