@@ -247,6 +247,25 @@ fn a_partition_is_not_given_back_before_its_last_file_is_finished() {
     check(&config.dir, 1, COUNT);
 }
 
+#[test]
+fn what_is_not_acknowledged_of_a_partition_that_went_is_for_its_next_owner() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (config, group) = (config(&dir), Group::new(2, COUNT));
+    let owners = group.clone();
+    let script = move |_, call| {
+        if call == 12 {
+            owners.assign(&[0, 1]);
+        }
+        Fate::Well
+    };
+    // Nothing is durable before the end: both partitions have acknowledgements on their way when one goes.
+    drain(&config, &group, group.member(0).durable_after(u64::MAX).telling_late().scripted(script));
+    assert_eq!(group.committed(), [offset(COUNT - 1) + 1, 0]);
+    let next = drain(&config, &group, group.member(1));
+    assert!(next.records < COUNT, "some were finished");
+    check(&config.dir, 2, COUNT);
+}
+
 /// Holds a partition's lock as another sink would.
 fn lock(dir: &Path, partition: u32) -> fs::File {
     fs::create_dir_all(dir).expect("a folder");
