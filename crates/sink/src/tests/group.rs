@@ -157,7 +157,7 @@ impl Member {
         Self { durable_after: calls, ..self }
     }
 
-    /// Partitions go at one call, and the next one says so.
+    /// Partitions go at a poll, and the next call says so.
     pub(super) fn telling_late(self) -> Self {
         Self { tells_late: true, ..self }
     }
@@ -189,7 +189,8 @@ impl Member {
 
     fn call(&mut self, call: Call) -> Result<(), LogError> {
         self.calls += 1;
-        let is_moved = self.group.shared().generation != self.generation;
+        let is_unheard = self.tells_late && call != Call::Poll;
+        let is_moved = self.group.shared().generation != self.generation && !is_unheard;
         if is_moved && self.tells_late {
             self.tells_late = false;
             let owners = self.group.shared().owners.clone();
