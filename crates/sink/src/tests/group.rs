@@ -189,9 +189,9 @@ impl Member {
 
     fn call(&mut self, call: Call) -> Result<(), LogError> {
         self.calls += 1;
-        let is_unheard = self.tells_late && call != Call::Poll;
+        let is_unheard = self.tells_late && matches!(call, Call::Submit | Call::Tend);
         let is_moved = self.group.shared().generation != self.generation && !is_unheard;
-        if is_moved && self.tells_late {
+        if is_moved && self.tells_late && call == Call::Poll {
             self.tells_late = false;
             let owners = self.group.shared().owners.clone();
             self.fetch.retain(|partition, _| owners[*partition as usize] == self.id);

@@ -253,7 +253,7 @@ fn what_is_not_acknowledged_of_a_partition_that_went_is_for_its_next_owner() {
     let (config, group) = (config(&dir), Group::new(2, COUNT));
     let owners = group.clone();
     let script = move |_, call| {
-        if call == 12 {
+        if call == 8 {
             owners.assign(&[0, 1]);
         }
         Fate::Well
