@@ -12,11 +12,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use checks::checked;
-pub use client::create_topic;
+pub use client::{create_topic, delete_topics};
 pub use error::BrokerError;
 pub use jars::{VERSION, target_dir};
 pub use keeper::is_alive;
-pub use node::{Node, Size};
+pub use node::{Node, Size, free_ports};
 
 use keeper::Keeper;
 

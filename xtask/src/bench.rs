@@ -6,7 +6,7 @@ use barid_tests::{Corpus, Prose, seeds_dir};
 
 use crate::error::{TaskError, io};
 use crate::tools::{cargo, target_dir};
-use crate::{bench_idle, bench_latency, bench_pipeline};
+use crate::{bench_idle, bench_kafka, bench_kafka_hop, bench_latency, bench_pipeline};
 
 /// What to measure.
 #[derive(clap::Subcommand)]
@@ -17,6 +17,11 @@ pub(crate) enum Bench {
     Latency(bench_latency::Options),
     /// What an idle barid costs with many known files.
     Idle(bench_idle::Options),
+    /// The same articles through Apache Kafka: the bare copy loop, without and with transactions.
+    Kafka(bench_kafka::Options),
+    /// One hop of that copy loop.
+    #[command(hide = true)]
+    KafkaHop(bench_kafka_hop::Options),
     /// Parse, split, fold and hash alone (criterion).
     Core,
     /// The embedded log beside the stores it could have been built on; the figures of ADR 1.
@@ -35,6 +40,8 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
             bench_idle::run(&bench_idle::Options::default())
         }
         Bench::Idle(options) => bench_idle::run(&options),
+        Bench::Kafka(options) => bench_kafka::run(&options),
+        Bench::KafkaHop(options) => bench_kafka_hop::run(&options),
         Bench::Core => cargo(&["bench", "--package", "barid-core", "--bench", "parse"]),
         Bench::Store { entries } => {
             let entries = entries.to_string();

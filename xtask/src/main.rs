@@ -3,6 +3,10 @@
 
 mod bench;
 mod bench_idle;
+mod bench_kafka;
+mod bench_kafka_copy;
+mod bench_kafka_hop;
+mod bench_kafka_load;
 mod bench_latency;
 mod bench_pipeline;
 mod chaos;

@@ -20,22 +20,37 @@ pub fn create_topic(
     partitions: i32,
     settings: &[(&str, &str)],
 ) -> Result<(), BrokerError> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", address);
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(client("make a client for", address))?;
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-    let options = AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().build().map_err(io("start", "a tokio runtime"))?;
-    let results =
-        runtime.block_on(admin.create_topics([&topic], &options)).map_err(client("create topic", name))?;
+    let results = administer(address, async |admin, options| admin.create_topics([&topic], options).await)?
+        .map_err(client("create topic", name))?;
     match results.into_iter().next() {
         Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) => Ok(()),
         Some(Err((_, code))) => Err(client("create topic", name)(KafkaError::AdminOp(code))),
         None => Err(client("create topic", name)(KafkaError::AdminOp(RDKafkaErrorCode::NoError))),
     }
+}
+
+/// Removes topics with their data.
+pub fn delete_topics(address: &str, names: &[&str]) -> Result<(), BrokerError> {
+    let results = administer(address, async |admin, options| admin.delete_topics(names, options).await)?
+        .map_err(client("delete topics at", address))?;
+    results.into_iter().try_for_each(|result| {
+        result.map(|_| ()).map_err(|(name, code)| client("delete topic", name)(KafkaError::AdminOp(code)))
+    })
+}
+
+fn administer<T>(
+    address: &str,
+    request: impl AsyncFnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> T,
+) -> Result<T, BrokerError> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    let admin: AdminClient<DefaultClientContext> =
+        config.create().map_err(client("make a client for", address))?;
+    let options = AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    Ok(runtime.map_err(io("start", "a tokio runtime"))?.block_on(request(&admin, &options)))
 }
 
 /// A producer; transactional where an id is given.

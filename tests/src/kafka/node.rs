@@ -195,7 +195,7 @@ fn cluster_id() -> String {
 
 /// Two neighbouring ports that nobody listens on. They lie below those the system gives to outgoing connections: while the broker is down, one of
 /// those could take its place, or even connect to itself.
-pub(super) fn free_ports() -> Result<u16, BrokerError> {
+pub fn free_ports() -> Result<u16, BrokerError> {
     const TRIES: usize = 1000;
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let candidates = std::iter::repeat_with(|| 10_000 + u16::try_from(random() % 20_000).unwrap_or(0));
