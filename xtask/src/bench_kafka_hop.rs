@@ -134,20 +134,26 @@ fn producer(options: &Options) -> Result<BaseProducer, TaskError> {
 
 fn copy(options: &Options, consumer: &BaseConsumer, producer: &BaseProducer) -> Result<Times, TaskError> {
     const SERVE_EVERY: u64 = 64;
+    const LONGEST_SILENCE: Duration = Duration::from_secs(60);
     let input = consumer.assignment().map_err(kafka_error("asking for the assignment"))?;
     consumer.resume(&input).map_err(kafka_error("releasing the input"))?;
     let mut times = Times::default();
     let mut next = vec![None; usize::try_from(options.partitions).unwrap_or(0)];
-    let (mut copied, mut in_transaction) = (0, 0);
+    let (mut copied, mut in_transaction, mut heard) = (0, 0, Instant::now());
     while copied < options.messages {
         // Served before it waits: deliveries are what frees the producer's memory.
         if copied % SERVE_EVERY == 0 {
             producer.poll(Duration::ZERO);
         }
         let message = match consumer.poll(Duration::from_millis(20)) {
+            None if heard.elapsed() > LONGEST_SILENCE => {
+                let wanted = options.messages;
+                return Err(TaskError::Said(format!("{copied} of {wanted} messages came, then none")));
+            }
             None => continue,
             Some(message) => message.map_err(kafka_error("reading"))?,
         };
+        heard = Instant::now();
         if options.transaction > 0 && in_transaction == 0 {
             producer.begin_transaction().map_err(kafka_error("beginning a transaction"))?;
         }
