@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, Log, LogError, TopicStatus, Wish};
+use barid_log::{Control, Embedded, Log, LogError, Wish};
 use barid_record::{Reason, Topic};
 use barid_sink::SinkError;
 use barid_stage::StageError;
@@ -277,7 +277,7 @@ impl Pipeline<'_> {
 
     fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {
         let worker = self.log.worker(barid_sink::spec())?;
-        let log_end = |partition| records_end(self.log, partition);
+        let log_end = |partition| self.log.end(Topic::Records, partition);
         let config = settings::sink(self.config);
         Ok(barid_sink::run(&config, worker, &log_end, metrics, &self.controls.sink)
             .map_err(RunError::from)?)
@@ -288,12 +288,6 @@ impl Pipeline<'_> {
         change(&mut totals);
         self.progress.show(&totals);
     }
-}
-
-/// One past the newest durable offset of a partition of the records.
-pub(crate) fn records_end(log: &dyn Log, partition: u32) -> Result<u64, LogError> {
-    let is_it = |topic: &&TopicStatus| topic.topic == Topic::Records && topic.partition == partition;
-    Ok(log.status()?.topics.iter().find(is_it).map_or(0, |topic| topic.end_offset))
 }
 
 type Handle<'scope, T> = std::thread::ScopedJoinHandle<'scope, Result<T, CliError>>;

@@ -198,6 +198,9 @@ pub trait Log: Send + Sync {
     /// the oldest; one past the end returns nothing.
     fn read(&self, topic: Topic, partition: u32, from: u64, limit: Limit) -> Result<Vec<Message>, LogError>;
 
+    /// One past the newest message of a partition that readers see.
+    fn end(&self, topic: Topic, partition: u32) -> Result<u64, LogError>;
+
     /// Its extent and lags now.
     fn status(&self) -> Result<LogStatus, LogError>;
 }

@@ -1,11 +1,12 @@
 //! The workers of each role: what they join as, and what they do then.
 
 use barid_log::{Control, Log, Worker, WorkerSpec};
+use barid_record::Topic;
 use prometheus::Registry;
 
 use super::Role;
 use crate::config::Config;
-use crate::run::{RunError, now_ms, records_end};
+use crate::run::{RunError, now_ms};
 use crate::settings;
 
 type Work<'a> = Box<dyn Fn(&dyn Log, Box<dyn Worker>) -> Result<(), RunError> + Send + Sync + 'a>;
@@ -68,7 +69,7 @@ fn sink<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Resul
     let metrics = barid_sink::Metrics::register(registry)?;
     let config = settings::sink(config);
     let work = move |log: &dyn Log, worker| {
-        let end = |partition| records_end(log, partition);
+        let end = |partition| log.end(Topic::Records, partition);
         let done = barid_sink::run(&config, worker, &end, &metrics, control)?;
         tracing::info!(records = done.records, files = done.files, "the sink has ended");
         Ok(())

@@ -165,6 +165,11 @@ impl Log for Embedded {
         Ok(messages)
     }
 
+    fn end(&self, topic: Topic, partition: u32) -> Result<u64, LogError> {
+        check_partition(topic, partition)?;
+        Ok(self.shared.topics.get(topic).view().end_offset)
+    }
+
     fn status(&self) -> Result<LogStatus, LogError> {
         Ok(self.shared.status())
     }

@@ -58,6 +58,11 @@ impl Log for EmbeddedReader {
         Ok(messages)
     }
 
+    fn end(&self, topic: Topic, partition: u32) -> Result<u64, LogError> {
+        check_partition(topic, partition)?;
+        Ok(self.replay.topics.get(topic).view().end_offset)
+    }
+
     fn status(&self) -> Result<LogStatus, LogError> {
         Ok(LogStatus {
             topics: topic_statuses(&self.replay.topics),

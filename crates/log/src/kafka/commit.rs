@@ -471,7 +471,7 @@ impl Ender {
                 self.send_offsets(producer, &offsets)?;
                 failpoint("log.kafka.offsets");
                 retried(self.parts.config.session_timeout, || {
-                    producer.commit_transaction(rdkafka::util::Timeout::Never)
+                    producer.commit_transaction(super::client::REQUEST)
                 })
                 .map_err(|error| Failure::of("commit", &error))?;
             }

@@ -63,7 +63,11 @@ impl Cluster {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => break,
-                Some(Err(error)) => return Err(failed("read", &name, &error)),
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Err(failed("read", &name, &error));
+                }
+                // A broker that was away and is back: the client goes on by itself.
+                Some(Err(error)) => tracing::debug!(%error, topic = name, "reading"),
             }
         }
         probe.unassign().map_err(|error| failed("read", &name, &error))?;
@@ -72,7 +76,7 @@ impl Cluster {
 
     /// First offset and end of a partition once what was committed before this call can be read: brokers answer a commit before every
     /// partition has its marker. Waits a little for it, not for transactions that stay open.
-    fn settled_extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+    pub(crate) fn settled_extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         let written = self.written(topic, partition)?;
         let deadline = Instant::now() + SETTLES;
         loop {

@@ -75,6 +75,10 @@ impl Log for Kafka {
         self.cluster.read(topic, partition, from, limit)
     }
 
+    fn end(&self, topic: Topic, partition: u32) -> Result<u64, LogError> {
+        Ok(self.cluster.settled_extent(&self.cluster.names.topic(topic), partition)?.1)
+    }
+
     fn status(&self) -> Result<LogStatus, LogError> {
         self.cluster.status()
     }

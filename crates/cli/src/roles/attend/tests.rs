@@ -33,6 +33,9 @@ impl Log for Scripted {
     fn read(&self, _: Topic, _: u32, _: u64, _: Limit) -> Result<Vec<Message>, LogError> {
         unreachable!("no role reads without a worker")
     }
+    fn end(&self, _: Topic, _: u32) -> Result<u64, LogError> {
+        unreachable!("joining asks for no end")
+    }
     fn status(&self) -> Result<LogStatus, LogError> {
         unreachable!("joining asks for no status")
     }
