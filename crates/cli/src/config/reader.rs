@@ -113,9 +113,11 @@ impl<'e> Reader<'e> {
         default: Option<&str>,
     ) -> String {
         let path = section.key_path(key);
+        // Asked for also where the environment has it: a key of the file that nobody asks for is reported as unknown.
+        let from_file = section.take(key);
         let (value, origin) = if let Some((name, value)) = self.env_value(section, key) {
             (value, Origin::Env(name))
-        } else if let Some(found) = section.take(key) {
+        } else if let Some(found) = from_file {
             match found.get_ref().as_str() {
                 Some(value) => (value.to_owned(), Origin::File(found.span())),
                 None => {

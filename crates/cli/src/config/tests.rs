@@ -72,7 +72,8 @@ fn records_follow_the_data_folder() {
 
 #[test]
 fn the_environment_goes_before_the_file() {
-    let text = "[log]\nretention_hours = 5\ncompression = \"none\"\n".to_owned();
+    let text =
+        "[log]\nretention_hours = 5\ncompression = \"none\"\n[sink.jsonl]\ndir = \"here\"\n".to_owned();
     let env = env(&[
         ("BARID_LOG_RETENTION_HOURS", "72"),
         ("BARID_SINK_JSONL_DIR", "out"),
