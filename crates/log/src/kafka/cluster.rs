@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use barid_record::Topic;
 use rdkafka::consumer::Consumer;
@@ -18,6 +19,9 @@ use crate::LogError;
 
 /// Processes that may share one configured folder.
 const SLOTS: usize = 64;
+/// So many take-overs of our name within [`FENCES_WITHIN`] mean another process: a pause of ours, or a broker that lost its last seconds, gives one.
+const MOST_FENCES: usize = 4;
+const FENCES_WITHIN: Duration = Duration::from_secs(120);
 /// Below this difference of offsets a lag is counted message by message: commit markers take offsets too.
 const COUNTED: u64 = 256;
 
@@ -36,6 +40,8 @@ pub(crate) struct Cluster {
     pub(crate) reader: Mutex<KafkaConsumer>,
     slot: Slot,
     live_groups: Mutex<BTreeSet<String>>,
+    /// When another member with our name was heard of, by group.
+    fences: Mutex<Vec<(String, Instant)>>,
     /// What the groups that this process has joined read.
     joined: Mutex<BTreeMap<String, Vec<Topic>>>,
 }
@@ -78,6 +84,7 @@ impl Cluster {
             reader: Mutex::new(reader),
             slot,
             live_groups: Mutex::default(),
+            fences: Mutex::default(),
             joined: Mutex::default(),
             config,
         })
@@ -138,6 +145,19 @@ impl Cluster {
         }
         let limit = crate::Limit { messages: COUNTED as usize, bytes: usize::MAX };
         self.read(topic, partition, next, limit).map(|messages| messages.len() as u64)
+    }
+
+    /// Another member has our name: joining again settles it, unless it keeps coming back.
+    pub(crate) fn fenced(&self, group: &str, cause: String) -> LogError {
+        let mut fences = lock(&self.fences);
+        fences.retain(|(_, at)| at.elapsed() < FENCES_WITHIN);
+        fences.push((group.to_owned(), Instant::now()));
+        let of_group = fences.iter().filter(|(known, _)| known == group).count();
+        let group = group.to_owned();
+        if of_group < MOST_FENCES {
+            return LogError::Lost { group, cause };
+        }
+        LogError::Fenced { group, instance: self.instance.clone() }
     }
 
     /// The groups this process has joined, and what they read.

@@ -52,8 +52,10 @@ pub(crate) struct Fetcher {
     pub(crate) consumer: Arc<KafkaConsumer>,
     events: Arc<Events>,
     names: Names,
-    /// Group and instance, for messages to people.
-    member: (String, String),
+    /// For messages to people.
+    group: String,
+    /// Another member with the same name has joined: this one is dead.
+    pub(crate) fenced: bool,
     inputs: Vec<Topic>,
     /// In the order of the inputs, then of the partitions.
     parts: Vec<Part>,
@@ -77,7 +79,8 @@ impl Fetcher {
             consumer,
             events,
             names: cluster.names.clone(),
-            member: (spec.group.clone(), cluster.instance.clone()),
+            group: spec.group.clone(),
+            fenced: false,
             inputs: spec.inputs.clone(),
             parts: Vec::new(),
             buffered_bytes: 0,
@@ -242,7 +245,7 @@ impl Fetcher {
         self.balance()
     }
 
-    fn trouble(&self, error: &KafkaError) -> Result<(), LogError> {
+    fn trouble(&mut self, error: &KafkaError) -> Result<(), LogError> {
         const MISSING: [RDKafkaErrorCode; 2] =
             [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
         if let KafkaError::PartitionEOF(_) = error {
@@ -254,11 +257,11 @@ impl Fetcher {
             return Err(LogError::TopicMissing { topic: topics.join(", ") });
         }
         if let KafkaError::MessageConsumptionFatal(code) = error {
-            let (group, instance) = self.member.clone();
-            return Err(match code == &RDKafkaErrorCode::FencedInstanceId {
-                true => LogError::Fenced { group, instance },
-                false => failed("read for", group, error),
-            });
+            if *code == RDKafkaErrorCode::FencedInstanceId {
+                self.fenced = true;
+                return Ok(());
+            }
+            return Err(failed("read for", &self.group, error));
         }
         tracing::debug!(error = %words(error), "reading");
         Ok(())

@@ -234,7 +234,6 @@ fn assemble(
         last_ticket: 0,
         must_rewind: false,
         lost: None,
-        fences: Vec::new(),
         last_lag: Instant::now(),
         _place: place,
     }

@@ -22,10 +22,6 @@ use crate::embedded::state::{MAX_KEY_BYTES, StateStore};
 const SLICE: Duration = Duration::from_millis(100);
 /// Lag is told this often.
 const LAG_EVERY: Duration = Duration::from_secs(5);
-/// So many take-overs of our producers within [`FENCES_WITHIN`] mean that another process uses our name: a pause of ours gives one.
-const MOST_FENCES: usize = 4;
-const FENCES_WITHIN: Duration = Duration::from_secs(120);
-
 /// How a worker belongs to its group.
 pub(crate) enum Membership {
     /// It reads nothing and owns nothing.
@@ -52,7 +48,6 @@ pub(crate) struct KafkaWorker {
     /// Positions must be read again before anything else is.
     pub(crate) must_rewind: bool,
     pub(crate) lost: Option<String>,
-    pub(crate) fences: Vec<Instant>,
     pub(crate) last_lag: Instant,
     pub(crate) _place: Place,
 }
@@ -74,7 +69,13 @@ impl KafkaWorker {
                     transient: false,
                 });
             }
-            Failure::Fenced(_) if !matches!(self.membership, Membership::Owner(_)) => self.fenced()?,
+            // Where there is one owner, this is how its successor shuts it out. Elsewhere nobody else should have our id.
+            Failure::Fenced(_) if !matches!(self.membership, Membership::Owner(_)) => {
+                let error = self.cluster.fenced(&self.spec.group, cause.clone());
+                if !error.is_lost() {
+                    return Err(error);
+                }
+            }
             Failure::Fenced(_) | Failure::Again(_) => {}
         }
         tracing::debug!(group = self.spec.group, cause, "reading again from the last commit");
@@ -90,16 +91,6 @@ impl KafkaWorker {
 
     fn lost_error(&self, cause: String) -> LogError {
         LogError::Lost { group: self.spec.group.clone(), cause }
-    }
-
-    /// Tells a pause of our own from another process with our name.
-    fn fenced(&mut self) -> Result<(), LogError> {
-        self.fences.retain(|fence| fence.elapsed() < FENCES_WITHIN);
-        self.fences.push(Instant::now());
-        if self.fences.len() < MOST_FENCES {
-            return Ok(());
-        }
-        Err(LogError::Fenced { group: self.spec.group.clone(), instance: self.cluster.instance.clone() })
     }
 
     /// Serves the membership, and reads what has come, waiting that long for the first message.
@@ -118,6 +109,10 @@ impl KafkaWorker {
             fetcher.pump(wait)?;
         } else if matches!(self.membership, Membership::None) && !wait.is_zero() {
             std::thread::sleep(wait);
+        }
+        if self.fetcher.as_ref().is_some_and(|fetcher| fetcher.fenced) {
+            let cause = "a member with the same name joined".to_owned();
+            return Err(self.cluster.fenced(&self.spec.group, cause));
         }
         if matches!(self.membership, Membership::Shared) {
             self.rebalanced()?;
