@@ -20,8 +20,10 @@ use crate::LogError;
 /// Processes that may share one configured folder.
 const SLOTS: usize = 64;
 /// So many take-overs of our name within [`FENCES_WITHIN`] mean another process: a pause of ours, or a broker that lost its last seconds, gives one.
-const MOST_FENCES: usize = 4;
+const MOST_FENCES: usize = 6;
 const FENCES_WITHIN: Duration = Duration::from_secs(120);
+/// A dead member says so each time it is asked: that counts once.
+const ONE_FENCE: Duration = Duration::from_millis(500);
 /// Below this difference of offsets a lag is counted message by message: commit markers take offsets too.
 const COUNTED: u64 = 256;
 
@@ -151,7 +153,10 @@ impl Cluster {
     pub(crate) fn fenced(&self, group: &str, cause: String) -> LogError {
         let mut fences = lock(&self.fences);
         fences.retain(|(_, at)| at.elapsed() < FENCES_WITHIN);
-        fences.push((group.to_owned(), Instant::now()));
+        let is_told = fences.iter().any(|(known, at)| known == group && at.elapsed() < ONE_FENCE);
+        if !is_told {
+            fences.push((group.to_owned(), Instant::now()));
+        }
         let of_group = fences.iter().filter(|(known, _)| known == group).count();
         let group = group.to_owned();
         if of_group < MOST_FENCES {

@@ -98,7 +98,10 @@ impl KafkaWorker {
         if let Membership::Owner(member) = &self.membership {
             let member = Arc::clone(member);
             let own_wait = if self.fetcher.is_some() { Duration::ZERO } else { wait };
-            serve_member(&member, &self.cluster, &self.spec.group, own_wait)?;
+            if let Err(error) = serve_member(&member, &self.cluster, &self.spec.group, own_wait) {
+                self.lost = Some(error.to_string());
+                return Err(error);
+            }
             if !lock(&self.events.moved).last().is_some_and(|moved| moved.given) {
                 self.lost = Some("another member takes over".to_owned());
             }
