@@ -226,6 +226,7 @@ fn properties_pass_through_however_they_are_written() {
             ("socket.keepalive.enable", "true"),
         ]
     );
+    assert!(!loaded.config.kafka.static_membership);
     assert!(!loaded.warnings.iter().any(|warning| warning.code == "E0112"), "{:?}", loaded.warnings);
     let again = load_text(&as_toml(&loaded)).expect("what is shown is valid");
     assert_eq!(again.config.kafka.properties["security.protocol"], "ssl");
