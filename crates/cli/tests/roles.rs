@@ -86,7 +86,11 @@ fn the_default_port_is_taken_by_barid_web_alone() {
     let variables = [("BARID_KAFKA_BROKERS", brokers.as_str())];
     for role in &ROLES[..3] {
         let mut role = Daemon::start(folder.path(), &[role], &variables);
-        role.wait_for("serving no metrics");
+        let serving = role.wait_for("serving");
+        assert!(
+            serving["fields"]["message"].as_str().unwrap().starts_with("serving no metrics"),
+            "{serving}"
+        );
         role.signal(Signal::INT);
         assert_eq!(role.end().1, Some(0));
     }

@@ -211,8 +211,11 @@ fn a_missing_folder_is_a_warning_and_a_file_is_an_error() {
 #[test]
 fn properties_pass_through_however_they_are_written() {
     let text = "[kafka.properties]\n\"security.protocol\" = \"ssl\"\nsasl.mechanism = \"PLAIN\"\nsocket.keepalive.enable = true\nlinger.ms = 0x10\n";
-    let env =
-        env(&[("BARID_KAFKA_PROPERTIES_SASL_PASSWORD", "p w"), ("BARID_KAFKA_PROPERTIES_LINGER_MS", "3")]);
+    let env = env(&[
+        ("BARID_KAFKA_PROPERTIES_SASL_PASSWORD", "p w"),
+        ("BARID_KAFKA_PROPERTIES_LINGER_MS", "3"),
+        ("BARID_KAFKA_STATIC_MEMBERSHIP", "false"),
+    ]);
     let loaded = parse(Some(Path::new("b.toml")), text.to_owned(), &env).expect("valid");
     let found: Vec<_> =
         loaded.config.kafka.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -101,12 +101,14 @@ fn attended(
     runs: impl IntoIterator<Item = Result<(), LogError>>,
 ) -> (Result<(), CliError>, Workers) {
     let control = Control::default();
-    let workers = Workers::register(&Registry::new(), &["stage.decide"]).unwrap();
+    let registry = Registry::new();
+    let workers = Workers::register(&registry, &["stage.decide"]).unwrap();
+    let is_active = || registry.gather()[0].get_metric()[0].get_gauge().value() == 1.0;
     let runs = Mutex::new(runs.into_iter().collect::<VecDeque<_>>());
     let part = Part {
         spec: WorkerSpec { group: "stage.decide".into(), inputs: Vec::new(), tables: Vec::new() },
         work: Box::new(|_, _| {
-            assert!(workers.problems().is_empty(), "who works is ready");
+            assert!(is_active() && workers.problems().is_empty(), "who works is active and ready");
             let mut runs = runs.lock().unwrap();
             let result = runs.pop_front().expect("a run that the test foresaw");
             if runs.is_empty() {
@@ -116,6 +118,7 @@ fn attended(
         }),
     };
     let result = attend(&part, log, &control, &workers);
+    assert!(!is_active(), "who has ended is not active");
     drop(part);
     (result, workers)
 }
