@@ -103,7 +103,7 @@ fn attended(
     let control = Control::default();
     let registry = Registry::new();
     let workers = Workers::register(&registry, &["stage.decide"]).unwrap();
-    let is_active = || registry.gather()[0].get_metric()[0].get_gauge().value() == 1.0;
+    let is_active = || registry.gather()[0].get_metric()[0].get_gauge().get_value() == 1.0;
     let runs = Mutex::new(runs.into_iter().collect::<VecDeque<_>>());
     let part = Part {
         spec: WorkerSpec { group: "stage.decide".into(), inputs: Vec::new(), tables: Vec::new() },
