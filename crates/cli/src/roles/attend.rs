@@ -24,7 +24,7 @@ pub(super) fn attend(
     while control.wish() == Wish::Run {
         let started = Instant::now();
         let Err(error) = once(part, log, workers) else { break };
-        let again = may_join_again(&error);
+        let again = may_join_again(&error) || trouble.may_appear(&error, Instant::now());
         if control.wish() > Wish::Run && (again || is_stopped(&error)) {
             tracing::debug!(%error, worker = group, "ended while stopping: what was not committed comes again");
             break;
@@ -65,16 +65,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// After so much time of work what went wrong before is over.
 const HEALED_AFTER: Duration = Duration::from_secs(60);
 
+/// A topic that was made just now may be unknown to a broker for so long.
+const NEW_TOPIC: Duration = Duration::from_secs(5);
+
 /// How long to pause and what to say while one failure follows another.
 #[derive(Debug)]
 struct Trouble {
     pause: Duration,
     said: Option<(&'static str, Instant)>,
+    missing_since: Option<Instant>,
 }
 
 impl Default for Trouble {
     fn default() -> Self {
-        Self { pause: FIRST_PAUSE, said: None }
+        Self { pause: FIRST_PAUSE, said: None, missing_since: None }
     }
 }
 
@@ -87,6 +91,16 @@ impl Trouble {
         let now = self.pause;
         self.pause = (now * 2).min(LONGEST_PAUSE);
         now
+    }
+
+    /// Whether this is a missing topic that may be a new one.
+    fn may_appear(&mut self, error: &CliError, now: Instant) -> bool {
+        if !matches!(error.log_error(), Some(LogError::TopicMissing { .. })) {
+            self.missing_since = None;
+            return false;
+        }
+        let since = *self.missing_since.get_or_insert(now);
+        now.duration_since(since) < NEW_TOPIC
     }
 
     /// Whether a failure with this code is said: once, and again when it goes on.

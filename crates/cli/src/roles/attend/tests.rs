@@ -91,6 +91,10 @@ fn missing() -> LogError {
     LogError::TopicMissing { topic: "t.barid.raw".into() }
 }
 
+fn unfit() -> LogError {
+    LogError::TopicUnfit { topic: "t.barid.owners".into(), what: "two partitions".into() }
+}
+
 fn stopped() -> LogError {
     LogError::Stopped { operation: "join", cause: "told to".into() }
 }
@@ -134,15 +138,32 @@ fn it_joins_again_after_a_loss_and_while_brokers_are_away() {
 
 #[test]
 fn what_joining_again_cannot_heal_ends_it_with_the_code_of_the_cause() {
-    let log = Scripted::new([Err(lost()), Err(missing())]);
+    let log = Scripted::new([Err(lost()), Err(unfit())]);
     let (result, workers) = attended(&log, []);
     let error = result.unwrap_err();
-    assert_eq!(error.stable_code(), "E0319");
-    assert_eq!(error.hint().as_deref(), Some("run `barid topics create`"));
+    assert_eq!(error.stable_code(), "E0320");
+    assert_eq!(error.hint(), Some(unfit().hint().to_owned()));
     assert_eq!(workers.problems().len(), 1, "{:?}", workers.problems());
     // The same from a run that had begun.
-    let (result, _) = attended(&Scripted::new([Ok(())]), [Err(missing())]);
-    assert_eq!(result.unwrap_err().stable_code(), "E0319");
+    let (result, _) = attended(&Scripted::new([Ok(())]), [Err(unfit())]);
+    assert_eq!(result.unwrap_err().stable_code(), "E0320");
+}
+
+#[test]
+fn a_topic_that_was_just_made_is_waited_for_and_one_that_nobody_made_is_not() {
+    let log = Scripted::new([Err(missing()), Err(missing()), Ok(())]);
+    attended(&log, [Ok(())]).0.unwrap();
+    assert_eq!(log.joined.load(Ordering::SeqCst), 3);
+
+    let mut trouble = Trouble::default();
+    let start = Instant::now();
+    let mut waits = |error: LogError, seconds| {
+        trouble.may_appear(&CliError::from(error), start + Duration::from_secs(seconds))
+    };
+    assert!(waits(missing(), 0) && waits(missing(), 4));
+    assert!(!waits(missing(), 5));
+    assert!(!waits(lost(), 6), "that is another matter");
+    assert!(waits(missing(), 7), "it was there in between");
 }
 
 #[test]
@@ -152,7 +173,7 @@ fn a_loss_while_stopping_is_an_orderly_end() {
         result.unwrap();
     }
     // A fault is a fault all the same.
-    let (result, _) = attended(&Scripted::new([Ok(())]), [Err(missing())]);
+    let (result, _) = attended(&Scripted::new([Ok(())]), [Err(unfit())]);
     assert!(result.is_err());
     // Nor is a log that stopped by itself an end that was asked for.
     let (result, _) = attended(&Scripted::new([Err(stopped())]), []);
