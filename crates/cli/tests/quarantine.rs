@@ -26,8 +26,10 @@ fn json_lines(text: &str) -> Vec<Value> {
 }
 
 fn records(folder: &Path) -> Vec<Record> {
+    let entries = fs::read_dir(folder.join("barid-data/records")).unwrap().map(|entry| entry.unwrap().path());
+    // The others are hidden: locks.
     let mut files: Vec<_> =
-        fs::read_dir(folder.join("barid-data/records")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).collect();
     files.sort();
     let text: String = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     text.lines().map(|line| Record::from_json(line.as_bytes()).expect("a record")).collect()
