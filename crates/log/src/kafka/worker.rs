@@ -255,7 +255,7 @@ pub(crate) fn serve_member(
     match member.poll(wait) {
         Some(Err(rdkafka::error::KafkaError::MessageConsumptionFatal(code))) => {
             if code == rdkafka::error::RDKafkaErrorCode::FencedInstanceId {
-                return Err(LogError::Fenced { group: group.to_owned(), instance: cluster.instance.clone() });
+                return Err(cluster.fenced(group, "a member with the same name joined".to_owned()));
             }
             let error = rdkafka::error::KafkaError::MessageConsumptionFatal(code);
             Err(failed("stay in", group, &error))
