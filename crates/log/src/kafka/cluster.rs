@@ -24,8 +24,6 @@ const MOST_FENCES: usize = 6;
 const FENCES_WITHIN: Duration = Duration::from_secs(120);
 /// A dead member says so each time it is asked: that counts once.
 const ONE_FENCE: Duration = Duration::from_millis(500);
-/// Below this difference of offsets a lag is counted message by message: commit markers take offsets too.
-const COUNTED: u64 = 256;
 
 /// The cluster as one process sees it.
 pub(crate) struct Cluster {
@@ -135,18 +133,6 @@ impl Cluster {
             .fetch_group_list(None, REQUEST)
             .map_err(|error| failed("list", "consumer groups", &error))?;
         Ok(known.groups().iter().map(|group| group.name().to_owned()).collect())
-    }
-
-    /// Messages between a position and the end that readers see. Exact where there are few.
-    pub(crate) fn lag(&self, topic: Topic, partition: u32, next: u64) -> Result<u64, LogError> {
-        let (start, end) = self.extent(&self.names.topic(topic), partition)?;
-        let next = next.max(start);
-        let most = end.saturating_sub(next);
-        if most == 0 || most > COUNTED {
-            return Ok(most);
-        }
-        let limit = crate::Limit { messages: COUNTED as usize, bytes: usize::MAX };
-        self.read(topic, partition, next, limit).map(|messages| messages.len() as u64)
     }
 
     /// Another member has our name: joining again settles it, unless it keeps coming back.

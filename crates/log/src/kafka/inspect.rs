@@ -1,10 +1,12 @@
 //! Looking at the cluster: messages, extents, lags.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use barid_record::Topic;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
+use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Context, KafkaConsumer, REQUEST, failed};
@@ -16,6 +18,8 @@ use crate::api::{GroupLag, Limit, LogStatus, Message, TopicStatus};
 
 /// How long markers of a commit may take.
 const SETTLES: Duration = Duration::from_millis(300);
+/// Below this difference of offsets a lag is counted message by message: commit markers take offsets too.
+const COUNTED: u64 = 256;
 
 impl Cluster {
     /// Reads committed messages from an offset on, up to the end as it is now.
@@ -77,8 +81,16 @@ impl Cluster {
     /// First offset and end of a partition once what was committed before this call can be read: brokers answer a commit before every
     /// partition has its marker. Waits a little for it, not for transactions that stay open.
     pub(crate) fn settled_extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        self.extent_settled_by(Instant::now() + SETTLES, topic, partition)
+    }
+
+    fn extent_settled_by(
+        &self,
+        deadline: Instant,
+        topic: &str,
+        partition: u32,
+    ) -> Result<(u64, u64), LogError> {
         let written = self.written(topic, partition)?;
-        let deadline = Instant::now() + SETTLES;
         loop {
             let (start, end) = self.extent(topic, partition)?;
             if end >= written || Instant::now() >= deadline {
@@ -160,13 +172,70 @@ impl Cluster {
             if !reads {
                 continue;
             }
-            let mut messages = 0;
-            for part in &of_topic {
-                let partition = part.partition().cast_unsigned();
-                messages += self.lag(topic, partition, next(part).unwrap_or(0))?;
-            }
+            let parts: Vec<_> = of_topic
+                .iter()
+                .map(|part| (part.partition().cast_unsigned(), next(part).unwrap_or(0)))
+                .collect();
+            let messages = self.lag(topic, &parts)?;
             status.lags.push(GroupLag { group: group.to_owned(), topic, messages });
         }
         Ok(())
+    }
+
+    /// Messages between positions in the partitions of a topic and the ends that readers see. Exact in a partition where there are few; all such
+    /// partitions are read at once, since each would wait for its broker.
+    fn lag(&self, topic: Topic, positions: &[(u32, u64)]) -> Result<u64, LogError> {
+        let name = self.names.topic(topic);
+        let settled_by = Instant::now() + SETTLES;
+        let (mut messages, mut few) = (0, BTreeMap::new());
+        for &(partition, next) in positions {
+            let (start, end) = self.extent_settled_by(settled_by, &name, partition)?;
+            let next = next.max(start);
+            match end.saturating_sub(next) {
+                0 => {}
+                most if most > COUNTED => messages += most,
+                _ => drop(few.insert(partition, (next, end))),
+            }
+        }
+        Ok(messages + self.count(&name, few)?)
+    }
+
+    /// Committed messages of a topic in these spans of offsets, by partition.
+    fn count(&self, topic: &str, mut spans: BTreeMap<u32, (u64, u64)>) -> Result<u64, LogError> {
+        let mut messages = 0;
+        if spans.is_empty() {
+            return Ok(messages);
+        }
+        let probe = lock(&self.reader);
+        let mut list = TopicPartitionList::new();
+        for (partition, (from, _)) in &spans {
+            list.add_partition_offset(topic, partition.cast_signed(), Offset::Offset(from.cast_signed()))
+                .map_err(|error| failed("read", topic, &error))?;
+        }
+        probe.assign(&list).map_err(|error| failed("read", topic, &error))?;
+        let deadline = Instant::now() + REQUEST;
+        while !spans.is_empty() && Instant::now() < deadline {
+            match probe.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Ok(message)) => {
+                    let (partition, offset) =
+                        (message.partition().cast_unsigned(), message.offset().cast_unsigned());
+                    let Some((_, end)) = spans.get(&partition).copied() else { continue };
+                    messages += u64::from(offset < end);
+                    if offset + 1 >= end {
+                        spans.remove(&partition);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    spans.remove(&partition.cast_unsigned());
+                }
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                    return Err(failed("read", topic, &error));
+                }
+                Some(Err(error)) => tracing::debug!(%error, topic, "reading"),
+            }
+        }
+        probe.unassign().map_err(|error| failed("read", topic, &error))?;
+        Ok(messages)
     }
 }
