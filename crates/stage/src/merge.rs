@@ -2,10 +2,12 @@
 //!
 //! Each partition is a queue that is never reordered; the question is only whose head goes next. A head is *ready* when no earlier message of
 //! its writer is missing (`sequence <= next`), or when it has no order. A head that is not ready waits, because a partition may still bring
-//! what comes before it, until one of two things shows that nothing will:
+//! what comes before it, until something shows that none will in time:
 //!
 //! - Every partition has a head. Within a partition a writer's numbers rise, so what is missing is behind none of them: it is gone (expired
 //!   unread), or stands behind the head of another writer, whose order against this one is nobody's to keep.
+//! - What is missing stands behind the head itself: then numbers do not rise, because the topics before and behind the parsers do not have
+//!   equally many partitions, or another program wrote them.
 //! - Nothing of its writer could be taken for `order_wait`.
 //!
 //! Then the smallest head goes, and a gap is counted. What turns up later is taken at once.
@@ -97,7 +99,7 @@ impl<T> Merge<T> {
     /// The next message, given the partitions that are read now. `None` when there is none, or when an earlier one may still come.
     pub(crate) fn pop(&mut self, partitions: &[u32], now_ms: i64, order_wait_ms: i64) -> Option<T> {
         self.look(now_ms);
-        let overdue = |merge: &Self, waiting: &Waiting<T>| {
+        let overdue = |merge: &Self, _, waiting: &Waiting<T>| {
             let writer = waiting.turn.map(|(writer, _)| &merge.writers[writer]);
             !merge.is_ready(waiting) && writer.is_some_and(|writer| writer.waited_ms >= order_wait_ms)
         };
@@ -105,12 +107,15 @@ impl<T> Merge<T> {
         if let Some(partition) = self.smallest(overdue) {
             return self.take(partition);
         }
-        if let Some(partition) = self.smallest(Self::is_ready) {
+        if let Some(partition) = self.smallest(|merge, _, head| merge.is_ready(head)) {
+            return self.take(partition);
+        }
+        if let Some(partition) = self.smallest(Self::hides_what_it_waits_for) {
             return self.take(partition);
         }
         let has_head = |partition: &u32| self.queues.get(partition).is_some_and(|queue| !queue.is_empty());
         if !partitions.is_empty() && partitions.iter().all(has_head) {
-            return self.smallest(|_, _| true).and_then(|partition| self.take(partition));
+            return self.smallest(|_, _, _| true).and_then(|partition| self.take(partition));
         }
         None
     }
@@ -166,6 +171,12 @@ impl<T> Merge<T> {
         waiting.turn.is_none_or(|(writer, sequence)| sequence <= self.writers[writer].next)
     }
 
+    fn hides_what_it_waits_for(&self, partition: u32, head: &Waiting<T>) -> bool {
+        let Some((writer, _)) = head.turn else { return false };
+        let missing = Some((writer, self.writers[writer].next));
+        self.queues[&partition].waiting.iter().skip(1).any(|waiting| waiting.turn == missing)
+    }
+
     /// Lets the time since the last look count for the writers that wait.
     fn look(&mut self, now_ms: i64) {
         let before_ms = self.looked_ms.replace(now_ms).unwrap_or(now_ms);
@@ -183,8 +194,8 @@ impl<T> Merge<T> {
     }
 
     /// The partition of the first head by time, partition and offset among those that pass, or of an earlier one of the same writer.
-    fn smallest(&self, pass: impl Fn(&Self, &Waiting<T>) -> bool) -> Option<u32> {
-        let passing = || self.heads().filter(|(_, head)| pass(self, head));
+    fn smallest(&self, pass: impl Fn(&Self, u32, &Waiting<T>) -> bool) -> Option<u32> {
+        let passing = || self.heads().filter(|(partition, head)| pass(self, *partition, head));
         let (first, head) =
             passing().min_by_key(|(partition, head)| (head.timestamp_ms, *partition, head.offset))?;
         let Some((writer, _)) = head.turn else { return Some(first) };

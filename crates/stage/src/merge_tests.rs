@@ -103,6 +103,18 @@ fn a_gap_is_known_at_once_when_every_partition_is_past_it() {
 }
 
 #[test]
+fn what_stands_behind_its_own_successor_is_not_waited_for() {
+    let mut bench = Bench::of(2);
+    bench.merge.restore("w", 3);
+    bench.push((0, Some(("w", 5)), 1));
+    bench.push((0, Some(("w", 4)), 1));
+    assert_eq!(bench.drain().out.len(), 0, "3 may still come, from the other partition");
+    bench.push((1, Some(("w", 3)), 1));
+    assert_eq!(bench.drain().sequences("w"), [3, 5, 4]);
+    assert_eq!((bench.merge.gaps(), bench.merge.moved()), (1, vec![("w", 6)]));
+}
+
+#[test]
 fn a_gap_is_given_up_after_the_wait_and_its_late_half_is_not_lost() {
     let mut bench = Bench::of(2);
     bench.push((0, Some(("w", 5)), 1));
