@@ -158,29 +158,8 @@ impl Fetcher {
     }
 
     /// The committed positions of partitions, read when no transaction that could still move them is open.
-    pub(crate) fn committed(&self, parts: &[(Topic, u32)]) -> Result<Vec<(Topic, u32, u64)>, LogError> {
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in parts {
-            list.add_partition(&self.names.topic(*topic), partition.cast_signed());
-        }
-        let committed = self.consumer.committed_offsets(list, REQUEST);
-        let committed = committed.map_err(|error| failed("read", "committed positions", &error))?;
-        let mut starts = Vec::new();
-        for element in committed.elements() {
-            element.error().map_err(|error| failed("read committed position of", element.topic(), &error))?;
-            let next = match element.offset() {
-                Offset::Offset(next) => next.cast_unsigned(),
-                Offset::Beginning
-                | Offset::End
-                | Offset::Stored
-                | Offset::Invalid
-                | Offset::OffsetTail(_) => 0,
-            };
-            if let Some(topic) = self.names.topic_of(element.topic()) {
-                starts.push((topic, element.partition().cast_unsigned(), next));
-            }
-        }
-        Ok(starts)
+    fn committed(&self, parts: &[(Topic, u32)]) -> Result<Vec<(Topic, u32, u64)>, LogError> {
+        committed(&self.consumer, &self.names, parts)
     }
 
     /// Goes back to the committed positions and forgets what was fetched.
@@ -378,6 +357,33 @@ impl Fetcher {
         self.drained.extend(moved.into_iter().map(|(topic, partition, end)| ((topic, partition), end)));
         Ok(false)
     }
+}
+
+/// The committed positions of a consumer's group; 0 where it has none. A `read_committed` consumer waits for transactions that could still move
+/// them.
+pub(crate) fn committed(
+    consumer: &KafkaConsumer,
+    names: &Names,
+    parts: &[(Topic, u32)],
+) -> Result<Vec<(Topic, u32, u64)>, LogError> {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in parts {
+        list.add_partition(&names.topic(*topic), partition.cast_signed());
+    }
+    let committed = consumer.committed_offsets(list, REQUEST);
+    let committed = committed.map_err(|error| failed("read", "committed positions", &error))?;
+    let mut starts = Vec::new();
+    for element in committed.elements() {
+        element.error().map_err(|error| failed("read committed position of", element.topic(), &error))?;
+        let next = match element.offset() {
+            Offset::Offset(next) => next.cast_unsigned(),
+            Offset::Beginning | Offset::End | Offset::Stored | Offset::Invalid | Offset::OffsetTail(_) => 0,
+        };
+        if let Some(topic) = names.topic_of(element.topic()) {
+            starts.push((topic, element.partition().cast_unsigned(), next));
+        }
+    }
+    Ok(starts)
 }
 
 /// Where to read from; a group without a position reads all there is.

@@ -143,7 +143,9 @@ impl Cluster {
         parts: &[(Topic, u32)],
         status: &mut LogStatus,
     ) -> Result<(), LogError> {
-        let settings = client::consumer(&self.config, &self.names.group(group));
+        let mut settings = client::consumer(&self.config, &self.names.group(group));
+        // A look does not wait for transactions.
+        settings.set("isolation.level", "read_uncommitted");
         let consumer: KafkaConsumer = settings
             .create_with_context(Context::default())
             .map_err(|error| failed("ask for positions of", group, &error))?;
