@@ -110,6 +110,8 @@ pub(crate) fn barid(profile: &str, features: &[&str]) -> Result<PathBuf, TaskErr
     cargo(&arguments)?;
     let built = target_dir()?.join(if profile == "dev" { "debug" } else { profile }).join("barid");
     let copy = tools_dir()?.join(["barid", profile, &joined].join("-"));
+    // One that still runs keeps the old file; writing into it would be refused.
+    let _ = fs::remove_file(&copy);
     fs::copy(&built, &copy).map_err(io(format!("copying {}", built.display())))?;
     std::path::absolute(&copy).map_err(io("finding the binary"))
 }
