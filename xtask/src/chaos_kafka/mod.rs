@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use barid_tests::kafka::{Broker, Size};
 use barid_tests::{Corpus, Line, Prose, Random, Stand, seeds_dir};
-use clap::ValueEnum;
 
 use crate::chaos::Options;
 use crate::error::{TaskError, io};
@@ -49,37 +48,30 @@ pub(crate) enum Faults {
     Twin,
 }
 
-impl Faults {
-    fn includes(self, other: Self) -> bool {
-        self == Self::All || self == other
-    }
-}
-
 /// Starts a broker, proves that it keeps its promises, and runs what was asked for.
-pub(crate) fn run(options: &Options, faults: Faults) -> Result<(), TaskError> {
-    let articles = options.articles.unwrap_or(if faults == Faults::None { 100_000 } else { 10_000 });
-    let lab = lab(options, faults, articles)?;
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    let has = |fault| options.faults.contains(&fault) || options.faults.contains(&Faults::All);
+    let is_calm = options.faults == [Faults::None];
+    let articles = options.articles.unwrap_or(if is_calm { 100_000 } else { 10_000 });
+    let lab = lab(options, articles)?;
     println!("chaos: {articles} articles, {} records without Kafka", lab.expected.len());
-    if faults == Faults::None {
+    if is_calm {
         return faults::equality(&lab);
     }
-    faults::run(
-        lab,
-        &faults::Plan {
-            kills: if faults.includes(Faults::Kills) { options.kills } else { 0 },
-            broker: faults.includes(Faults::Broker),
-            pause: faults.includes(Faults::Pause).then_some(Duration::from_secs(options.pause_seconds)),
-            zombie: faults.includes(Faults::Zombie),
-            storms: if faults.includes(Faults::Storm) { options.storms } else { 0 },
-            twin: faults.includes(Faults::Twin),
-        },
-    )
+    let plan = faults::Plan {
+        kills: if has(Faults::Kills) { options.kills } else { 0 },
+        broker: has(Faults::Broker),
+        pause: has(Faults::Pause).then_some(Duration::from_secs(options.pause_seconds)),
+        zombie: has(Faults::Zombie),
+        storms: if has(Faults::Storm) { options.storms } else { 0 },
+        twin: has(Faults::Twin),
+    };
+    faults::run(lab, &plan)
 }
 
-fn lab(options: &Options, faults: Faults, articles: usize) -> Result<Lab, TaskError> {
+fn lab(options: &Options, articles: usize) -> Result<Lab, TaskError> {
     let binary = tools::barid(&options.profile, &[])?;
-    let kind = faults.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
-    let root = tools::target_dir()?.join("chaos-kafka").join(kind);
+    let root = tools::target_dir()?.join("chaos-kafka");
     let _ = std::fs::remove_dir_all(&root);
     let root = std::path::absolute(root).map_err(io("finding the folder to work in"))?;
     let corpus = root.join("corpus");
