@@ -31,7 +31,7 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
         Command::Stage(role) => play(Role::Stage, role, args)?,
         Command::Sink(role) => play(Role::Sink, role, args)?,
         Command::Web(role) => play(Role::Web, role, args)?,
-        Command::Topics(command) => topics::run(command, &mut out)?,
+        Command::Topics(command) => topics::run(command, &args.global, &mut out)?,
         Command::Parse(parse) => parse::run(parse, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,

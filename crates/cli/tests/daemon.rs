@@ -7,13 +7,12 @@
 #[allow(dead_code, reason = "not every test file needs every helper")]
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
+use support::catalogue;
 use support::daemon::Daemon;
 
 /// `barid run` on a free port, serving.
@@ -73,8 +72,13 @@ fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
     let (status, reasons) = daemon.get("/readyz");
     assert_eq!(status, 200, "{reasons}");
     assert_eq!(accounted(&samples), (2.0, 1.0), "{metrics}");
-    catalogue(&metrics);
-    promtool(&metrics);
+    let kinds = catalogue::check(&metrics);
+    assert!(kinds.len() > 20, "{kinds:?}");
+    for part in
+        ["barid_build_info", "barid_log_", "barid_watcher_", "barid_stage_", "barid_sink_", "process_"]
+    {
+        assert!(kinds.iter().any(|name| name.starts_with(part)), "no metric of {part}");
+    }
 
     daemon.signal(Signal::HUP);
     daemon.wait_for("restart barid to apply changes");
@@ -106,84 +110,4 @@ fn one_folder_has_one_process() {
     assert_eq!(support::code(&support::run(folder.path(), &["rejected", "list"])), 0);
     daemon.signal(Signal::INT);
     assert_eq!(daemon.end().1, Some(0));
-}
-
-/// Labels whose values are few and known.
-const LABELS: [&str; 12] = [
-    "commit",
-    "group",
-    "kind",
-    "le",
-    "operation",
-    "phase",
-    "reason",
-    "rustc",
-    "source",
-    "topic",
-    "verdict",
-    "version",
-];
-/// Endings that are no base unit.
-const BAD_UNITS: [&str; 9] =
-    ["_ms", "_us", "_milliseconds", "_minutes", "_hours", "_kb", "_mb", "_percent", "_kilobytes"];
-
-/// Every family is named, explained and labelled as the catalogue demands.
-fn catalogue(text: &str) {
-    let mut kinds = BTreeMap::new();
-    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let (name, kind) = line.split_once(' ').unwrap();
-        assert!(kinds.insert(name, kind).is_none(), "{name} twice");
-    }
-    assert!(kinds.len() > 20, "{kinds:?}");
-    for part in
-        ["barid_build_info", "barid_log_", "barid_watcher_", "barid_stage_", "barid_sink_", "process_"]
-    {
-        assert!(kinds.keys().any(|name| name.starts_with(part)), "no metric of {part}");
-    }
-    let explained: BTreeSet<_> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '))
-        .map(|(name, _)| name)
-        .collect();
-    for (name, kind) in &kinds {
-        assert!(name.starts_with("barid_") || name.starts_with("process_"), "{name}: prefix");
-        assert!(explained.contains(name), "{name}: no help");
-        assert_eq!(*kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
-        assert!(
-            !BAD_UNITS.iter().any(|unit| name.trim_end_matches("_total").ends_with(unit)),
-            "{name}: unit"
-        );
-        assert!(
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
-            "{name}"
-        );
-        if *kind == "histogram" {
-            assert!(
-                name.ends_with("_seconds") || name.ends_with("_bytes"),
-                "{name}: a histogram without a unit"
-            );
-        }
-    }
-    for sample in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((_, labels)) = sample.split_once('{') else { continue };
-        for label in labels.split("\",").filter_map(|pair| pair.split_once("=\"")).map(|(label, _)| label) {
-            assert!(LABELS.contains(&label), "{sample}: label `{label}` is not in the catalogue");
-        }
-    }
-}
-
-fn promtool(text: &str) {
-    let Some(promtool) = std::env::var_os("BARID_PROMTOOL") else { return };
-    let mut child = Command::new(&promtool)
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("BARID_PROMTOOL names {}: {error}", promtool.display()));
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.trim().is_empty(), "{said}\n{text}");
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use rustix::process::Signal;
+use support::catalogue;
 use support::daemon::Daemon;
 use support::{code, run, stderr};
 
@@ -65,7 +66,14 @@ fn a_role_waits_for_brokers_unready_but_alive_and_stops_when_told() {
         let (status, why) = role.get("/readyz");
         assert_eq!(status, 503);
         assert!(why.contains("no Kafka broker has answered yet"), "{why}");
-        assert!(role.get("/metrics").1.contains("barid_build_info{"));
+        let names = catalogue::check(&role.get("/metrics").1);
+        assert!(names.contains("barid_build_info"), "{names:?}");
+    }
+    for (role, metric) in
+        roles.iter().zip(["barid_watcher_", "barid_stage_", "barid_sink_", "barid_cluster_up"])
+    {
+        let names = catalogue::check(&role.get("/metrics").1);
+        assert!(names.iter().any(|name| name.starts_with(metric)), "no {metric} in {names:?}");
     }
     let (_, why) = roles[1].get("/readyz");
     assert!(
@@ -77,6 +85,15 @@ fn a_role_waits_for_brokers_unready_but_alive_and_stops_when_told() {
         let (said, status) = role.end();
         assert_eq!(status, Some(0), "{said}");
     }
+}
+
+#[test]
+fn looking_at_topics_says_why_nobody_answers() {
+    let folder = configured(&format!("[kafka]\nbrokers = \"{}\"\n", nobody()));
+    let output = run(folder.path(), &["topics", "list"]);
+    assert_eq!(code(&output), 69, "{}", stderr(&output));
+    assert!(stderr(&output).contains("E0316") && stderr(&output).contains("refused"), "{}", stderr(&output));
+    assert!(output.stdout.is_empty());
 }
 
 #[test]

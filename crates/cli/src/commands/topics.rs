@@ -7,17 +7,20 @@ use barid_log::{GroupLag, Kafka, Log, LogStatus, Table, TopicOutcome, TopicStatu
 use prometheus::Registry;
 use serde_json::json;
 
-use crate::args::{Topics, TopicsArgs};
+use crate::args::{Global, Topics, TopicsArgs};
 use crate::config::Loaded;
 use crate::error::{CliError, exit};
-use crate::{output, settings};
+use crate::{output, progress, settings, telemetry};
 
-pub(super) fn run(command: &Topics, out: &mut impl Write) -> Result<ExitCode, CliError> {
+pub(super) fn run(command: &Topics, global: &Global, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    let (Topics::Create(TopicsArgs { json, config }) | Topics::List(TopicsArgs { json, config })) = command;
+    let loaded = super::load(config)?;
+    // Why a broker does not answer, such as a wrong password, only the client's own log says.
+    telemetry::start(&loaded.config.telemetry, global, &progress::bars());
     match command {
-        Topics::Create(TopicsArgs { json, config }) => create(&super::load(config)?, *json, out),
-        Topics::List(TopicsArgs { json, config }) => {
-            let status = open(&super::load(config)?)?.status()?;
-            list(&status, *json, out)?;
+        Topics::Create(_) => create(&loaded, *json, out),
+        Topics::List(_) => {
+            list(&open(&loaded)?.status()?, *json, out)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,5 +1,6 @@
 //! Runs the real binary in a folder of its own.
 
+pub(crate) mod catalogue;
 pub(crate) mod daemon;
 
 use std::path::Path;
