@@ -177,7 +177,6 @@ impl Fetcher {
                 .seek(&name, partition.cast_signed(), offset, REQUEST)
                 .map_err(|error| failed("go back in", name, &error))?;
         }
-        self.buffered_bytes = 0;
         self.add(&starts);
         // A partition that was paused is not any more as far as we know.
         let all: Vec<_> = self.parts.iter().map(|part| (part.topic, part.partition)).collect();
