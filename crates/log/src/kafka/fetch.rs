@@ -247,6 +247,7 @@ impl Fetcher {
 
     /// Stops and restarts fetching so that memory stays bounded and held partitions bring no more.
     fn balance(&mut self) -> Result<(), LogError> {
+        self.make_room()?;
         let full = self.buffered_bytes >= self.most_bytes;
         let roomy = self.buffered_bytes < self.most_bytes / 2;
         let (mut pause, mut resume) = (Vec::new(), Vec::new());
@@ -260,6 +261,23 @@ impl Fetcher {
         }
         self.set_paused(&pause, true)?;
         self.set_paused(&resume, false)
+    }
+
+    /// Forgets what was fetched of held partitions when that alone keeps the others from being fetched: who holds them waits for one of the
+    /// others. It is fetched again when they are let go.
+    fn make_room(&mut self) -> Result<(), LogError> {
+        let none_to_hand_out = self.parts.iter().all(|part| part.held || part.buffer.is_empty());
+        if self.buffered_bytes < self.most_bytes / 2 || !none_to_hand_out {
+            return Ok(());
+        }
+        for part in self.parts.iter_mut().filter(|part| part.held && !part.buffer.is_empty()) {
+            let name = self.names.topic(part.topic);
+            let back = Offset::Offset(part.handed_out.cast_signed());
+            let done = self.consumer.seek(&name, part.partition.cast_signed(), back, REQUEST);
+            done.map_err(|error| failed("go back in", name, &error))?;
+            self.buffered_bytes -= part.buffer.drain(..).map(|message| size(&message)).sum::<usize>();
+        }
+        Ok(())
     }
 
     fn set_paused(&mut self, parts: &[(Topic, u32)], paused: bool) -> Result<(), LogError> {
