@@ -17,7 +17,7 @@ pub(crate) enum Bench {
     Latency(bench_latency::Options),
     /// What an idle barid costs with many known files.
     Idle(bench_idle::Options),
-    /// The same articles through Apache Kafka: the bare copy loop, without and with transactions.
+    /// barid on Apache Kafka: throughput beside a bare copy loop, latency, a back-fill beside it, recovery of a large index.
     Kafka(bench_kafka::Options),
     /// One hop of that copy loop.
     #[command(hide = true)]

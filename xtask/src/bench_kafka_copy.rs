@@ -36,20 +36,20 @@ impl Carrier for Copy {
             hops.push(self.start(rig, from, to)?);
             from = to;
         }
-        let started = Instant::now();
+        let (started, broker) = (Instant::now(), rig.broker_cpu());
         for hop in &mut hops {
-            let go = hop.child.stdin.as_mut().map(|stdin| stdin.write_all(b"go\n"));
-            go.transpose().map_err(io("giving a hop its word"))?;
+            hop.go()?;
         }
         let mut steps = Vec::new();
         for (index, hop) in hops.iter_mut().enumerate() {
             steps.push(step(index + 1, &hop.line()?)?);
         }
         let wall = started.elapsed();
+        let broker_cpu = rig.broker_cpu().zip(broker).map(|(after, before)| after.saturating_sub(before));
         for mut hop in hops {
             hop.child.wait().map_err(io("waiting for a hop"))?;
         }
-        Ok(Carried { wall, steps, topics })
+        Ok(Carried { wall, steps, broker_cpu, topics })
     }
 }
 
@@ -72,7 +72,21 @@ impl Copy {
     }
 }
 
+/// Copies what all carry to one more topic, for a carrier that cannot read it where it is.
+pub(crate) fn duplicate(rig: &Rig, to: &str) -> Result<(), TaskError> {
+    let mut hop = Copy { hops: 1, transaction: None }.start(rig, &rig.loaded.topic, to)?;
+    hop.go()?;
+    hop.line().and_then(|line| step(1, &line))?;
+    hop.child.wait().map_err(io("waiting for a hop"))?;
+    Ok(())
+}
+
 impl Hop {
+    fn go(&mut self) -> Result<(), TaskError> {
+        let go = self.child.stdin.as_mut().map(|stdin| stdin.write_all(b"go\n"));
+        go.transpose().map_err(io("giving a hop its word")).map(drop)
+    }
+
     fn line(&mut self) -> Result<String, TaskError> {
         let mut line = String::new();
         self.said.read_line(&mut line).map_err(io("listening to a hop"))?;

@@ -4,9 +4,13 @@
 mod bench;
 mod bench_idle;
 mod bench_kafka;
+mod bench_kafka_barid;
 mod bench_kafka_copy;
 mod bench_kafka_hop;
+mod bench_kafka_latency;
 mod bench_kafka_load;
+mod bench_kafka_recovery;
+mod bench_kafka_stage;
 mod bench_latency;
 mod bench_pipeline;
 mod chaos;
