@@ -100,6 +100,11 @@ fn follow(stage: &mut Stage, messages: u64) -> Result<(Instant, Usage, Scrape), 
         if decided >= messages as f64 {
             return Ok((at, used, scrape));
         }
+        // Nothing is lost here: a gap means that it stood still until it gave up waiting for what it could have read.
+        if scrape.sum("barid_stage_order_gaps_total", "") > 0.0 {
+            let shown = scrape.of_work();
+            return Err(stage.failed(&format!("the stage has given up the order of documents\n{shown}")));
+        }
         if at.elapsed() > LONGEST_SILENCE {
             return Err(stage.failed(&format!("{decided} of {messages} documents are decided, then none")));
         }

@@ -14,7 +14,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::bench_kafka::{Options, Row};
 use crate::bench_kafka_hop::{drain, kafka_error};
 use crate::bench_kafka_load::{Articles, Made, load, now_ms, producer};
-use crate::bench_kafka_stage::Pipeline;
+use crate::bench_kafka_stage::{Pipeline, Stage};
 use crate::error::TaskError;
 
 /// Written before what counts, at the same rate: the broker compiles its code as it runs.
@@ -103,8 +103,8 @@ fn measure(binary: &Path, address: &str, options: &Options, backfill: usize) -> 
     stage.hears("owner of the state", None)?;
     println!("writing {total} articles at {rate}/s; the first {warm_up} warm up");
     let raw = pipeline.topic(Topic::Raw);
-    let seen =
-        drop_and_follow(&Flow { producer, reader, raw, articles: &articles, old: &old, rate }, warm_up)?;
+    let flow = Flow { producer, reader, raw, articles: &articles, old: &old, rate };
+    let seen = drop_and_follow(&flow, warm_up).map_err(|error| stuck(&mut stage, &error))?;
     stage.stop()?;
     pipeline.remove()?;
     let lasted = |written: Instant| backfill == 0 || seen.last_old.is_some_and(|last| written <= last);
@@ -117,6 +117,12 @@ fn measure(binary: &Path, address: &str, options: &Options, backfill: usize) -> 
         written: total - warm_up,
         backfilled: seen.old as f64 / while_it_lasted.max(0.001),
     })
+}
+
+/// With what the stage shows of itself.
+fn stuck(stage: &mut Stage, error: &TaskError) -> TaskError {
+    let shown = stage.metrics().map_or_else(|error| error.to_string(), |metrics| metrics.of_work());
+    stage.failed(&format!("{error}\n{shown}"))
 }
 
 /// What flows, and through what.
@@ -159,7 +165,12 @@ fn drop_and_follow(flow: &Flow<'_>, warm_up: usize) -> Result<Seen, TaskError> {
         flow.producer.poll(Duration::ZERO);
         let Some(message) = flow.reader.poll(Duration::from_millis(1)) else {
             if last_live.elapsed() > LONGEST_SILENCE {
-                return Err(TaskError::Said(format!("{missing} live articles have no record")));
+                let first = read.iter().position(Option::is_none);
+                return Err(TaskError::Said(format!(
+                    "{missing} of {} live articles have no record, the first of them number {first:?}; {} back-filled ones have",
+                    read.len(),
+                    seen.old
+                )));
             }
             continue;
         };

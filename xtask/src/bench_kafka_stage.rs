@@ -39,7 +39,7 @@ impl Pipeline {
     ) -> Result<Self, TaskError> {
         let root = bench_dir(&format!("kafka-{prefix}run"))?;
         fs::remove_dir_all(&root)
-            .and_then(|()| fs::create_dir_all(&root))
+            .and_then(|()| fs::create_dir_all(root.join("input")))
             .map_err(io("emptying a folder"))?;
         let config = format!(
             "[[files]]\nid = \"corpus\"\npath = {:?}\n\n[kafka]\nbrokers = {address:?}\nprefix = {prefix:?}\n\n\
@@ -229,6 +229,16 @@ impl Scrape {
         };
         let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
         self.0.lines().filter(is_it).filter_map(value).sum()
+    }
+
+    /// The lines that say how far the work is: all of the stage and the log that are not 0.
+    pub(crate) fn of_work(&self) -> String {
+        const OF_WORK: [&str; 3] = ["barid_stage_", "barid_log_", "barid_kafka_"];
+        let is_it = |line: &&str| {
+            let is_of_work = OF_WORK.iter().any(|start| line.starts_with(start));
+            is_of_work && !line.contains("_bucket") && !line.ends_with(" 0")
+        };
+        self.0.lines().filter(is_it).collect::<Vec<_>>().join("\n")
     }
 }
 
