@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use barid_log::{Kafka, KafkaConfig, Limit, Log, Outgoing, TopicPlan, Unit, Worker, WorkerSpec};
 use barid_record::Topic;
+use barid_tests::kafka::Broker;
 use bytes::Bytes;
 use prometheus::Registry;
 
@@ -46,7 +47,7 @@ fn what_was_fetched_of_a_held_partition_does_not_keep_the_others_from_coming() {
         prefix: format!("hold{}.", std::process::id()),
         fetch_bytes: FETCH_BYTES,
         session_timeout: Duration::from_secs(6),
-        ..KafkaConfig::new(std::env::var("BARID_TEST_KAFKA").unwrap(), dir.path())
+        ..KafkaConfig::new(Broker::for_tests().unwrap().address(), dir.path())
     };
     let log = Kafka::open(config, &Registry::new()).unwrap();
     let retention = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -101,6 +101,8 @@ pub(crate) fn stage(config: &Config) -> StageConfig {
     StageConfig {
         parser_threads: config.stage.parser_threads.unwrap_or(defaults.parser_threads),
         batch_documents,
+        // Partitions of a parser that was killed stand still for a session; an order must not be given up for that.
+        order_wait: defaults.order_wait.max(Duration::from_secs(config.kafka.session_timeout_seconds * 3)),
         ..defaults
     }
 }
