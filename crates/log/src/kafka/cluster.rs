@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use barid_record::Topic;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 
 use super::client::{self, Context, KafkaConsumer, Names, REQUEST, failed};
@@ -33,9 +34,9 @@ pub(crate) struct Cluster {
     pub(crate) instance: String,
     pub(crate) known: Mutex<Known>,
     /// Asks what readers of committed messages see.
-    committed: KafkaConsumer,
+    committed: Asker,
     /// Asks what there is with open transactions included.
-    written: KafkaConsumer,
+    written: Asker,
     /// Reads for people.
     pub(crate) reader: Mutex<KafkaConsumer>,
     slot: Slot,
@@ -65,15 +66,10 @@ impl Cluster {
         };
         let names = Names::new(&config.prefix);
         let mut settings = client::consumer(&config, &names.group("inspect"));
-        let make = |settings: &rdkafka::ClientConfig| {
-            settings
-                .create_with_context::<_, KafkaConsumer>(Context::default())
-                .map_err(|error| failed("connect", &config.brokers, &error))
-        };
-        let (committed, reader) = (make(&settings)?, make(&settings)?);
+        let (committed, reader) = (Asker::new(&settings)?, Asker::make(&settings)?);
         settings.set("isolation.level", "read_uncommitted");
-        let written = make(&settings)?;
-        let known = Known::ask(&config, &names, &committed)?;
+        let written = Asker::new(&settings)?;
+        let known = Known::ask(&config, &names, &committed.client())?;
         Ok(Self {
             names,
             metrics,
@@ -92,7 +88,7 @@ impl Cluster {
 
     /// Asks for the topics anew.
     pub(crate) fn refresh(&self) -> Result<(), LogError> {
-        let known = Known::ask(&self.config, &self.names, &self.committed)?;
+        let known = Known::ask(&self.config, &self.names, &self.committed.client())?;
         *lock(&self.known) = known;
         Ok(())
     }
@@ -110,26 +106,19 @@ impl Cluster {
 
     /// First offset of a partition, and the end that readers of committed messages see.
     pub(crate) fn extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-        let (start, end) = self
-            .committed
-            .fetch_watermarks(topic, partition.cast_signed(), REQUEST)
-            .map_err(|error| failed("ask for the end of", topic, &error))?;
-        Ok((start.cast_unsigned(), end.cast_unsigned()))
+        self.committed.extent(topic, partition)
     }
 
     /// The end of a partition with open transactions included.
     pub(crate) fn written(&self, topic: &str, partition: u32) -> Result<u64, LogError> {
-        let (_, end) = self
-            .written
-            .fetch_watermarks(topic, partition.cast_signed(), REQUEST)
-            .map_err(|error| failed("ask for the end of", topic, &error))?;
-        Ok(end.cast_unsigned())
+        Ok(self.written.extent(topic, partition)?.1)
     }
 
     /// The groups that the brokers know, by their full names.
     pub(crate) fn group_names(&self) -> Result<Vec<String>, LogError> {
         let known = self
             .committed
+            .client()
             .fetch_group_list(None, REQUEST)
             .map_err(|error| failed("list", "consumer groups", &error))?;
         Ok(known.groups().iter().map(|group| group.name().to_owned()).collect())
@@ -163,6 +152,44 @@ impl Cluster {
             return Err(LogError::GroupBusy { group: group.to_owned() });
         }
         Ok(Place { cluster: Arc::clone(self), group: group.to_owned() })
+    }
+}
+
+/// A client that is only asked questions.
+struct Asker {
+    settings: ClientConfig,
+    client: Mutex<Arc<KafkaConsumer>>,
+}
+
+impl Asker {
+    fn new(settings: &ClientConfig) -> Result<Self, LogError> {
+        let client = Mutex::new(Arc::new(Self::make(settings)?));
+        Ok(Self { settings: settings.clone(), client })
+    }
+
+    fn make(settings: &ClientConfig) -> Result<KafkaConsumer, LogError> {
+        let made = settings.create_with_context(Context::default());
+        made.map_err(|error| failed("connect", "a client that asks questions", &error))
+    }
+
+    fn client(&self) -> Arc<KafkaConsumer> {
+        Arc::clone(&lock(&self.client))
+    }
+
+    /// First offset and end of a partition. A client that reads nothing may hold a partition for unknown long after brokers that stood still
+    /// answer again: a refusal counts only when a new client gets it too.
+    fn extent(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let ask = |client: &KafkaConsumer| client.fetch_watermarks(topic, partition.cast_signed(), REQUEST);
+        let (start, end) = match ask(&self.client()) {
+            Ok(answer) => answer,
+            Err(_) => {
+                let fresh = Arc::new(Self::make(&self.settings)?);
+                let answer = ask(&fresh).map_err(|error| failed("ask for the end of", topic, &error))?;
+                *lock(&self.client) = fresh;
+                answer
+            }
+        };
+        Ok((start.cast_unsigned(), end.cast_unsigned()))
     }
 }
 
