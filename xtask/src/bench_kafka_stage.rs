@@ -228,7 +228,8 @@ impl Scrape {
             rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
         };
         let value = |line: &str| line.rsplit_once(' ')?.1.parse::<f64>().ok();
-        self.0.lines().filter(is_it).filter_map(value).sum()
+        // The sum of nothing is -0.
+        self.0.lines().filter(is_it).filter_map(value).fold(0.0, |sum, value| sum + value)
     }
 
     /// The lines that say how far the work is: all of the stage and the log that are not 0.
