@@ -88,6 +88,8 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
     let mut settings = base(config);
     let fetch_kib = (config.fetch_bytes >> 10).max(64);
     let receive = (config.message_bytes * 2).max(100_000_000);
+    // Small enough that every partition is in memory at once: who must merge them waits for none.
+    let partition = (config.fetch_bytes / 32).clamp(128 << 10, 1 << 20);
     settings
         .set("group.id", group)
         .set("isolation.level", "read_committed")
@@ -98,7 +100,7 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
         .set("fetch.wait.max.ms", "250")
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.queue.backoff.ms", "10")
-        .set("fetch.message.max.bytes", (4 << 20).to_string())
+        .set("fetch.message.max.bytes", partition.to_string())
         .set("receive.message.max.bytes", receive.to_string())
         .set("queued.max.messages.kbytes", fetch_kib.to_string());
     passthrough(settings, config)
