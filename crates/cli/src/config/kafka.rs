@@ -79,7 +79,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> KafkaSect
         static_membership: reader.boolean(&mut section, "static_membership", true),
         max_message_bytes: size(reader, &mut section, "max_message_bytes", 32 << 20),
         transaction_bytes: size(reader, &mut section, "transaction_bytes", 16 << 20),
-        fetch_bytes: size(reader, &mut section, "fetch_bytes", 16 << 20),
+        fetch_bytes: size(reader, &mut section, "fetch_bytes", 64 << 20),
         topics: topics(reader, &mut section),
         properties: reader.properties(&mut section, "properties"),
     };

@@ -57,7 +57,7 @@ impl KafkaConfig {
             static_membership: true,
             message_bytes: 32 << 20,
             transaction_bytes: 16 << 20,
-            fetch_bytes: 16 << 20,
+            fetch_bytes: 64 << 20,
             properties: Vec::new(),
             control: Control::default(),
         }
