@@ -15,7 +15,7 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::config::KafkaConfig;
-use super::sync::lock;
+use super::sync::{Bell, lock};
 use crate::LogError;
 use crate::api::Table;
 
@@ -83,13 +83,14 @@ pub(crate) fn base_with_properties(config: &KafkaConfig) -> ClientConfig {
     passthrough(base(config), config)
 }
 
-/// A consumer's settings. Positions are ours to commit: librdkafka keeps none.
-pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
+/// A consumer's settings. Positions are ours to commit: librdkafka keeps none. It may read up to that many partitions,
+/// and each gets the same share of the memory.
+pub(crate) fn consumer(config: &KafkaConfig, group: &str, partitions: usize) -> ClientConfig {
     let mut settings = base(config);
-    let fetch_kib = (config.fetch_bytes >> 10).max(64);
+    let share = (config.fetch_bytes / partitions.max(1)).max(128 << 10);
     let receive = (config.message_bytes * 2).max(100_000_000);
-    // Small enough that every partition is in memory at once: who must merge them waits for none.
-    let partition = (config.fetch_bytes / 32).clamp(128 << 10, 1 << 20);
+    // What is on its way comes on top of what is there, and grows when it is unpacked.
+    let partition = (share / 4).clamp(64 << 10, 1 << 20);
     settings
         .set("group.id", group)
         .set("isolation.level", "read_committed")
@@ -102,13 +103,13 @@ pub(crate) fn consumer(config: &KafkaConfig, group: &str) -> ClientConfig {
         .set("fetch.queue.backoff.ms", "10")
         .set("fetch.message.max.bytes", partition.to_string())
         .set("receive.message.max.bytes", receive.to_string())
-        .set("queued.max.messages.kbytes", fetch_kib.to_string());
+        .set("queued.max.messages.kbytes", (share >> 10).to_string());
     passthrough(settings, config)
 }
 
 /// A group member's settings, on top of a consumer's.
-pub(crate) fn member(config: &KafkaConfig, group: &str, instance: &str) -> ClientConfig {
-    let mut settings = consumer(config, group);
+pub(crate) fn member(config: &KafkaConfig, group: &str, instance: &str, partitions: usize) -> ClientConfig {
+    let mut settings = consumer(config, group, partitions);
     let session = config.session_timeout;
     settings
         .set("group.protocol", "classic")
@@ -186,6 +187,8 @@ pub(crate) struct Moved {
 pub(crate) struct Events {
     /// Partitions that came or went, in that order.
     pub(crate) moved: Mutex<Vec<Moved>>,
+    /// Rings when messages come.
+    pub(crate) bell: Arc<Bell>,
     /// An end of a partition was reached: counts up.
     pub(crate) ends: AtomicU64,
     /// Messages that could not be delivered.

@@ -65,7 +65,7 @@ impl Cluster {
             None => slot.name()?,
         };
         let names = Names::new(&config.prefix);
-        let mut settings = client::consumer(&config, &names.group("inspect"));
+        let mut settings = client::consumer(&config, &names.group("inspect"), 1);
         let (committed, reader) = (Asker::new(&settings)?, Asker::make(&settings)?);
         settings.set("isolation.level", "read_uncommitted");
         let written = Asker::new(&settings)?;

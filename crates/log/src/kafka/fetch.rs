@@ -1,4 +1,6 @@
-//! Fetched messages of a worker's partitions, kept apart so that live ones can overtake back-fill and single partitions can be held.
+//! Fetched messages of a worker's partitions. Each partition has a queue of its own in the client, filled up to its share of `fetch_bytes`
+//! and no further: live ones can overtake back-fill, and one that is held keeps none of the others waiting. Pausing would do neither well:
+//! librdkafka throws away what it has fetched of a partition that is paused, and fetches it again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,25 +9,31 @@ use std::time::{Duration, Instant};
 
 use barid_record::Topic;
 use rdkafka::consumer::Consumer;
+use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{Events, KafkaConsumer, Names, REQUEST, failed, words};
+use super::client::{Context, Events, KafkaConsumer, Names, REQUEST, failed, words};
 use super::cluster::Cluster;
 use super::message;
+use super::sync::lock;
 use crate::LogError;
 use crate::api::{Batch, Limit, Message, WorkerSpec};
 
-/// Messages taken from the client at once.
+/// Events, or messages of a new partition, taken from the client at once.
 const GULP: usize = 2_000;
+/// Bytes of a partition that wait on our side of the client, about: as many as let the oldest head be found among all partitions and a batch be
+/// filled without going back to the client.
+const AT_HAND: usize = 512 << 10;
+/// Messages ring when they come; rebalances do not, and are looked for this often.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long back-fill waits for a live message that a broker has and the client does not.
 const OVERTAKE: Duration = Duration::from_millis(30);
 /// Brokers are asked for live messages at most this often.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
 /// One partition that is read.
-#[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) topic: Topic,
     pub(crate) partition: u32,
@@ -34,21 +42,50 @@ pub(crate) struct Part {
     /// Up to here messages are covered by submitted units.
     pub(crate) submitted: u64,
     buffer: VecDeque<Message>,
+    buffered_bytes: usize,
     held: bool,
-    paused: bool,
+    queue: PartitionQueue<Context>,
 }
 
 impl Part {
     /// Messages up to `end` that no submitted unit covers. Commit markers among those not fetched yet count as messages, the last one does not.
     pub(crate) fn lag(&self, end: u64) -> u64 {
-        let fetched = self.buffer.back().map_or(self.handed_out, |last| last.offset + 1);
         let known = (self.handed_out - self.submitted.min(self.handed_out)) + self.buffer.len() as u64;
-        known + end.saturating_sub(fetched).saturating_sub(1)
+        known + end.saturating_sub(self.next()).saturating_sub(1)
+    }
+
+    /// The offset after the newest message at hand.
+    fn next(&self) -> u64 {
+        self.buffer.back().map_or(self.handed_out, |last| last.offset + 1)
+    }
+
+    /// A message that came; one that was there before is left out.
+    fn push(&mut self, message: Message) {
+        if message.offset >= self.next() {
+            self.buffered_bytes += size(&message);
+            self.buffer.push_back(message);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.buffer.pop_front()?;
+        self.handed_out = message.offset + 1;
+        self.buffered_bytes -= size(&message);
+        Some(message)
+    }
+
+    /// Starts over at a committed position.
+    fn go_back(&mut self, next: u64) {
+        self.buffer.clear();
+        (self.buffered_bytes, self.held) = (0, false);
+        (self.handed_out, self.submitted) = (next, next);
     }
 }
 
 /// A consumer and what it has fetched.
 pub(crate) struct Fetcher {
+    /// In the order of the inputs, then of the partitions.
+    parts: Vec<Part>,
     pub(crate) consumer: Arc<KafkaConsumer>,
     events: Arc<Events>,
     names: Names,
@@ -57,10 +94,6 @@ pub(crate) struct Fetcher {
     /// Another member with the same name has joined: this one is dead.
     pub(crate) fenced: bool,
     inputs: Vec<Topic>,
-    /// In the order of the inputs, then of the partitions.
-    parts: Vec<Part>,
-    buffered_bytes: usize,
-    most_bytes: usize,
     /// The end of a live partition when it was last seen to have nothing more.
     drained: BTreeMap<(Topic, u32), i64>,
     last_asked: Option<Instant>,
@@ -74,17 +107,14 @@ impl Fetcher {
         consumer: Arc<KafkaConsumer>,
         events: Arc<Events>,
     ) -> Self {
-        let most_bytes = cluster.config.fetch_bytes;
         Self {
+            parts: Vec::new(),
             consumer,
             events,
             names: cluster.names.clone(),
             group: spec.group.clone(),
             fenced: false,
             inputs: spec.inputs.clone(),
-            parts: Vec::new(),
-            buffered_bytes: 0,
-            most_bytes,
             drained: BTreeMap::new(),
             last_asked: None,
         }
@@ -95,31 +125,44 @@ impl Fetcher {
         &self.parts
     }
 
+    /// Bytes on our side of the client.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        self.buffered_bytes
+        self.parts.iter().map(|part| part.buffered_bytes).sum()
     }
 
     pub(crate) fn part_mut(&mut self, topic: Topic, partition: u32) -> Option<&mut Part> {
         self.parts.iter_mut().find(|part| (part.topic, part.partition) == (topic, partition))
     }
 
-    /// Starts to keep what comes from these partitions; `starts` are the group's committed positions.
-    pub(crate) fn add(&mut self, starts: &[(Topic, u32, u64)]) {
+    /// Starts to keep what comes from these partitions, which the client has been told to read; `starts` are the group's committed positions.
+    ///
+    /// # Errors
+    ///
+    /// The client does not know such a partition.
+    pub(crate) fn add(&mut self, starts: &[(Topic, u32, u64)]) -> Result<(), LogError> {
         for &(topic, partition, next) in starts {
             self.remove(topic, partition);
-            let (buffer, held, paused) = (VecDeque::new(), false, false);
+            let name = self.names.topic(topic);
+            let queue = self.consumer.split_partition_queue(&name, partition.cast_signed());
+            let mut queue = queue.ok_or(LogError::TopicMissing { topic: name })?;
+            let bell = Arc::clone(&self.events.bell);
+            queue.set_nonempty_callback(move || bell.ring());
+            let (buffer, buffered_bytes, held) = (VecDeque::new(), 0, false);
+            let (handed_out, submitted) = (next, next);
             self.parts.push(Part {
                 topic,
                 partition,
-                handed_out: next,
-                submitted: next,
+                handed_out,
+                submitted,
                 buffer,
+                buffered_bytes,
                 held,
-                paused,
+                queue,
             });
         }
         let rank = |topic| self.inputs.iter().position(|input| *input == topic);
         self.parts.sort_by_key(|part| (rank(part.topic), part.partition));
+        Ok(())
     }
 
     /// Forgets a partition; true when messages of it were handed out that no submitted unit covers.
@@ -129,7 +172,6 @@ impl Fetcher {
             return false;
         };
         let part = self.parts.remove(at);
-        self.buffered_bytes -= part.buffer.iter().map(size).sum::<usize>();
         self.drained.remove(&(topic, partition));
         part.handed_out > part.submitted
     }
@@ -150,9 +192,7 @@ impl Fetcher {
         let new: Vec<_> = ours.into_iter().filter(|key| !kept.contains(key)).collect();
         if !new.is_empty() {
             let starts = self.committed(&new)?;
-            self.add(&starts);
-            // The client may remember a pause from the last time it had them.
-            self.set_paused(&new, false)?;
+            self.add(&starts)?;
         }
         Ok(half_done)
     }
@@ -177,50 +217,76 @@ impl Fetcher {
                 .seek(&name, partition.cast_signed(), offset, REQUEST)
                 .map_err(|error| failed("go back in", name, &error))?;
         }
-        self.add(&starts);
-        // A partition that was paused is not any more as far as we know.
-        let all: Vec<_> = self.parts.iter().map(|part| (part.topic, part.partition)).collect();
-        self.set_paused(&all, false)
+        for (topic, partition, next) in starts {
+            if let Some(part) = self.part_mut(topic, partition) {
+                part.go_back(next);
+            }
+        }
+        Ok(())
     }
 
     /// Holds a partition back, or lets it go on.
-    pub(crate) fn hold(&mut self, topic: Topic, partition: u32, held: bool) -> Result<(), LogError> {
+    pub(crate) fn hold(&mut self, topic: Topic, partition: u32, held: bool) {
         if let Some(part) = self.part_mut(topic, partition) {
             part.held = held;
         }
-        self.balance()
     }
 
-    /// Takes what the client has, waiting that long for the first message. Serves rebalances too.
+    /// Takes what the client has, waiting that long for the first message. Serves rebalances too; when there was one, nothing else is done.
     pub(crate) fn pump(&mut self, wait: Duration) -> Result<(), LogError> {
-        let mut wait = wait;
-        // Paused partitions deliver nothing, so this ends; the client must be served even when memory is full.
+        let deadline = Instant::now() + wait;
+        loop {
+            if self.serve()? || self.draw()? {
+                return Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.events.bell.wait(left.min(LOOK));
+        }
+    }
+
+    /// Serves what does not come through the queues of the partitions. True when the queues must not be looked at yet: partitions have moved, or
+    /// messages that came before a partition had its queue are still on their way.
+    fn serve(&mut self) -> Result<bool, LogError> {
+        let consumer = Arc::clone(&self.consumer);
         for _ in 0..GULP {
-            let consumer = Arc::clone(&self.consumer);
-            match consumer.poll(wait) {
-                None => break,
+            match consumer.poll(Duration::ZERO) {
+                // Nothing more, or a rebalance.
+                None => return Ok(!lock(&self.events.moved).is_empty()),
                 Some(Ok(message)) => {
                     let topic = self.names.topic_of(message.topic());
                     let part =
                         topic.and_then(|topic| self.part_mut(topic, message.partition().cast_unsigned()));
                     if let Some(part) = part {
-                        let next = part.buffer.back().map_or(part.handed_out, |last| last.offset + 1);
-                        if message.offset().cast_unsigned() >= next {
-                            let message = message::received(&message, part.topic);
-                            let bytes = size(&message);
-                            part.buffer.push_back(message);
-                            self.buffered_bytes += bytes;
-                        }
-                    }
-                    if self.buffered_bytes >= self.most_bytes {
-                        break;
+                        part.push(message::received(&message, part.topic));
                     }
                 }
                 Some(Err(error)) => self.trouble(&error)?,
             }
-            wait = Duration::ZERO;
         }
-        self.balance()
+        Ok(true)
+    }
+
+    /// Fills up what is at hand of each partition that is not held. True when anything came.
+    fn draw(&mut self) -> Result<bool, LogError> {
+        let (mut came, mut errors) = (false, Vec::new());
+        for part in self.parts.iter_mut().filter(|part| !part.held) {
+            while part.buffered_bytes < AT_HAND {
+                match part.queue.poll(Duration::ZERO) {
+                    None => break,
+                    Some(Ok(message)) => {
+                        came = true;
+                        let message = message::received(&message, part.topic);
+                        part.push(message);
+                    }
+                    Some(Err(error)) => errors.push(error),
+                }
+            }
+        }
+        errors.iter().try_for_each(|error| self.trouble(error))?;
+        Ok(came)
     }
 
     fn trouble(&mut self, error: &KafkaError) -> Result<(), LogError> {
@@ -245,59 +311,6 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Stops and restarts fetching so that memory stays bounded and held partitions bring no more.
-    fn balance(&mut self) -> Result<(), LogError> {
-        self.make_room()?;
-        let full = self.buffered_bytes >= self.most_bytes;
-        let roomy = self.buffered_bytes < self.most_bytes / 2;
-        let (mut pause, mut resume) = (Vec::new(), Vec::new());
-        for part in &self.parts {
-            let key = (part.topic, part.partition);
-            if !part.paused && (full || part.held) {
-                pause.push(key);
-            } else if part.paused && roomy && !part.held {
-                resume.push(key);
-            }
-        }
-        self.set_paused(&pause, true)?;
-        self.set_paused(&resume, false)
-    }
-
-    /// Forgets what was fetched of held partitions when that alone keeps the others from being fetched: who holds them waits for one of the
-    /// others. It is fetched again when they are let go.
-    fn make_room(&mut self) -> Result<(), LogError> {
-        let none_to_hand_out = self.parts.iter().all(|part| part.held || part.buffer.is_empty());
-        if self.buffered_bytes < self.most_bytes / 2 || !none_to_hand_out {
-            return Ok(());
-        }
-        for part in self.parts.iter_mut().filter(|part| part.held && !part.buffer.is_empty()) {
-            let name = self.names.topic(part.topic);
-            let back = Offset::Offset(part.handed_out.cast_signed());
-            let done = self.consumer.seek(&name, part.partition.cast_signed(), back, REQUEST);
-            done.map_err(|error| failed("go back in", name, &error))?;
-            self.buffered_bytes -= part.buffer.drain(..).map(|message| size(&message)).sum::<usize>();
-        }
-        Ok(())
-    }
-
-    fn set_paused(&mut self, parts: &[(Topic, u32)], paused: bool) -> Result<(), LogError> {
-        if parts.is_empty() {
-            return Ok(());
-        }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in parts {
-            list.add_partition(&self.names.topic(*topic), partition.cast_signed());
-        }
-        let done = if paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
-        done.map_err(|error| failed("pause or resume", "partitions", &error))?;
-        for &(topic, partition) in parts {
-            if let Some(part) = self.part_mut(topic, partition) {
-                part.paused = paused;
-            }
-        }
-        Ok(())
-    }
-
     /// Hands out what is there: earlier inputs first, within an input the oldest first.
     pub(crate) fn take(&mut self, limit: Limit) -> Result<Batch, LogError> {
         let mut batch = Batch::new();
@@ -315,9 +328,7 @@ impl Fetcher {
                 if !batch.is_empty() && !fits {
                     return Ok(batch);
                 }
-                let Some(message) = part.buffer.pop_front() else { break };
-                part.handed_out = message.offset + 1;
-                self.buffered_bytes -= size(&message);
+                let Some(message) = part.pop() else { break };
                 bytes += more;
                 batch.push(message);
             }

@@ -143,7 +143,7 @@ impl Cluster {
         parts: &[(Topic, u32)],
         status: &mut LogStatus,
     ) -> Result<(), LogError> {
-        let mut settings = client::consumer(&self.config, &self.names.group(group));
+        let mut settings = client::consumer(&self.config, &self.names.group(group), 1);
         // A look does not wait for transactions.
         settings.set("isolation.level", "read_uncommitted");
         let consumer: KafkaConsumer = settings

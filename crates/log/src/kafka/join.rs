@@ -35,10 +35,11 @@ fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result
     let events = Arc::<Events>::default();
     let mut fetcher = None;
     if !spec.inputs.is_empty() {
+        let mut most = 0;
         for &topic in &spec.inputs {
-            cluster.partitions(topic)?;
+            most += cluster.partitions(topic)?.len();
         }
-        let member = Arc::new(member(cluster, &spec.group, &events)?);
+        let member = Arc::new(member(cluster, &spec.group, &events, most)?);
         let topics: Vec<_> = spec.inputs.iter().map(|topic| names.topic(*topic)).collect();
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         member.subscribe(&topics).map_err(|error| failed("join", &spec.group, &error))?;
@@ -64,7 +65,7 @@ fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<
     let follower = Follower::new(cluster, &spec.group, &spec.tables)?;
     follower.start(&store)?;
     let events = Arc::<Events>::default();
-    let member = Arc::new(member(cluster, &spec.group, &events)?);
+    let member = Arc::new(member(cluster, &spec.group, &events, 1)?);
     member.subscribe(&[&names.owners()]).map_err(|error| failed("join", &spec.group, &error))?;
     let waiting = Waiting { cluster, group: &spec.group, member: &member, events: &events };
     loop {
@@ -168,16 +169,16 @@ impl Waiting<'_> {
         }
         let (config, names) = (&self.cluster.config, &self.cluster.names);
         let events = Arc::<Events>::default();
-        let settings = client::consumer(config, &names.group(&spec.group));
+        let mut all: Vec<(Topic, u32)> = Vec::new();
+        for &topic in &spec.inputs {
+            all.extend(self.cluster.partitions(topic)?);
+        }
+        let settings = client::consumer(config, &names.group(&spec.group), all.len());
         let consumer: KafkaConsumer = settings
             .create_with_context(Context(Arc::clone(&events)))
             .map_err(|error| failed("read", &spec.group, &error))?;
         let consumer = Arc::new(consumer);
         let mut fetcher = Fetcher::new(self.cluster, spec, Arc::clone(&consumer), events);
-        let mut all: Vec<(Topic, u32)> = Vec::new();
-        for &topic in &spec.inputs {
-            all.extend(self.cluster.partitions(topic)?);
-        }
         // Every transaction that moved these positions was one of our two ids, and those have just been ended: nothing is pending. Asking
         // for stable positions would wait for ever where a broker that was killed holds on to offsets of a transaction that is over.
         let mut settings = settings;
@@ -192,13 +193,19 @@ impl Waiting<'_> {
                 .map_err(|error| failed("read", topic.name(), &error))?;
         }
         consumer.assign(&list).map_err(|error| failed("read", &spec.group, &error))?;
-        fetcher.add(&starts);
+        fetcher.add(&starts)?;
         Ok(Some(fetcher))
     }
 }
 
-fn member(cluster: &Cluster, group: &str, events: &Arc<Events>) -> Result<KafkaConsumer, LogError> {
-    let settings = client::member(&cluster.config, &cluster.names.group(group), &cluster.instance);
+fn member(
+    cluster: &Cluster,
+    group: &str,
+    events: &Arc<Events>,
+    partitions: usize,
+) -> Result<KafkaConsumer, LogError> {
+    let (config, name) = (&cluster.config, cluster.names.group(group));
+    let settings = client::member(config, &name, &cluster.instance, partitions);
     settings.create_with_context(Context(Arc::clone(events))).map_err(|error| failed("join", group, &error))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(cluster: &Arc<Cluster>, group: &str, tables: &[Table]) -> Result<Self, LogError> {
-        let settings = client::consumer(&cluster.config, &cluster.names.group(group));
+        let settings = client::consumer(&cluster.config, &cluster.names.group(group), tables.len());
         let mut all = Vec::new();
         for &table in tables {
             let consumer: KafkaConsumer = settings

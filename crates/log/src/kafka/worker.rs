@@ -358,10 +358,10 @@ impl Worker for KafkaWorker {
     }
 
     fn hold(&mut self, topic: Topic, partition: u32, held: bool) -> Result<(), LogError> {
-        match &mut self.fetcher {
-            Some(fetcher) => fetcher.hold(topic, partition, held),
-            None => Ok(()),
+        if let Some(fetcher) = &mut self.fetcher {
+            fetcher.hold(topic, partition, held);
         }
+        Ok(())
     }
 
     fn partitions(&self, topic: Topic) -> Vec<u32> {
