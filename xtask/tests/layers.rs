@@ -9,11 +9,12 @@ use std::fs;
 use std::path::Path;
 
 /// What each crate may name among ours, besides itself.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("barid-core", &[]),
+    ("barid-feed", &["barid-core"]),
     ("barid-record", &["barid-core"]),
     ("barid-log", &["barid-record"]),
-    ("barid-watcher", &["barid-core", "barid-record", "barid-log"]),
+    ("barid-watcher", &["barid-core", "barid-feed", "barid-record", "barid-log"]),
     ("barid-stage", &["barid-core", "barid-record", "barid-log"]),
     ("barid-sink", &["barid-record", "barid-log"]),
     ("barid-web", &["barid-record", "barid-log"]),
@@ -21,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
         "barid",
         &[
             "barid-core",
+            "barid-feed",
             "barid-record",
             "barid-log",
             "barid-watcher",

@@ -35,6 +35,7 @@ pub use model::{
     Link, Note, Parsed, Precision, Section, SectionKind, TzSource,
 };
 pub use parse::{parse, parse_bytes};
+pub use repair::repair_line as repair_text;
 
 /// Version of the parsing rules and lexicons: raised when the same bytes may be read differently.
 pub const RULES_VERSION: &str = "1";

@@ -55,7 +55,7 @@ fn repaired(text: &str, line: &Line) -> Option<String> {
 }
 
 /// The line as it was before a server read its UTF-8 as windows-1256 or windows-1252; `None` unless that is beyond doubt.
-pub(crate) fn repair_line(line: &str) -> Option<String> {
+pub fn repair_line(line: &str) -> Option<String> {
     let upper = suspect(line.as_bytes())?;
     let bytes: Vec<u8> = line.chars().map(|c| byte_of(upper, c)).collect();
     let (mut good, mut bad) = (0_usize, 0_usize);
