@@ -11,6 +11,8 @@
 //! nothing, changed content at a known path gives the document again (the stage calls it a revision), and one content at two paths gives
 //! two documents. This crate does not parse text: see `barid-stage`.
 
+pub mod feeds;
+
 mod config;
 mod error;
 mod metrics;

@@ -1,0 +1,819 @@
+//! One poll, without the network: what to ask, what to make of the answer, and what the feed is like afterwards.
+//!
+//! ```text
+//! begin --> Request --> (network) --> Answer --> follow --> Step::Ask (a redirect) ...
+//!                                                   +-----> Step::Done: items, outcome, new state, next poll
+//! ```
+//! The poller and the simulator drive the same functions; time comes from outside.
+
+use url::Url;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::address::{Allowed, BadUrl, check_redirect, check_url};
+use super::budget::Domain;
+use super::health::{Seen, State, judge};
+use super::policy::{
+    DAY, FLOOR_MS, Failing, MINUTE, Plan, Says, WEEK, adapt, back_off, is_audit_due, next_poll,
+};
+use super::reading::{Content, Item, Reading};
+use super::silence::event_time;
+use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Unreadable, Validators};
+
+/// Redirects followed in one poll.
+pub const MOST_HOPS: u8 = 5;
+/// The same redirect must be met so far apart to be stored.
+const MOVE_AFTER_MS: i64 = DAY;
+/// An item dated later than this after it was seen is counted as one from the future.
+const FUTURE_MS: i64 = 15 * MINUTE;
+
+/// A feed as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// Names it for ever: the source of its records.
+    pub id: String,
+    /// Its address, as configured.
+    pub url: String,
+    /// The operator says that it may be asked every quarter of an hour.
+    pub is_listed: bool,
+}
+
+impl Feed {
+    /// Spreads polls, and tells one configured address from another.
+    pub fn hash(&self) -> u64 {
+        xxh3_64(self.url.as_bytes())
+    }
+}
+
+/// One request to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where.
+    pub url: Url,
+    /// `If-None-Match`.
+    pub etag: Option<Vec<u8>>,
+    /// `If-Modified-Since`.
+    pub last_modified: Option<Vec<u8>>,
+}
+
+/// A poll under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// When it began.
+    pub start_ms: i64,
+    /// Asks without validators though there are some.
+    pub is_audit: bool,
+    hops: u8,
+    at: Url,
+    /// Where redirects for good have led, as long as all were.
+    for_good: bool,
+    moved_to: Option<Url>,
+    sent_validators: bool,
+}
+
+impl Poll {
+    /// Whether the first request carries no validators.
+    pub fn is_whole(&self) -> bool {
+        !self.sent_validators
+    }
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// A status with headers, and the content where there was one.
+    Came(Came),
+    /// Nothing that can be used.
+    Failed(Failure),
+}
+
+/// The parts of an answer that matter here.
+#[derive(Debug)]
+pub struct Came {
+    /// The status.
+    pub status: u16,
+    /// `ETag`.
+    pub etag: Option<Vec<u8>>,
+    /// `Last-Modified`.
+    pub last_modified: Option<Vec<u8>>,
+    /// `Cache-Control: max-age` less `Age`, else `Expires` less `Date`; 0 without.
+    pub max_age_s: u32,
+    /// `Retry-After`, from now on.
+    pub retry_after_ms: Option<i64>,
+    /// `Location`.
+    pub location: Option<String>,
+    /// A page that asks for a browser.
+    pub is_challenge: bool,
+    /// What a 200 (or 226) held.
+    pub content: Option<Content>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Failure {
+    /// Too late: connecting, the headers, the first byte or the whole.
+    Timeout,
+    /// The name has no address, or its servers do not answer.
+    Dns,
+    /// The certificate is not good, or the handshake failed.
+    Tls,
+    /// Nobody listens, or the connection broke.
+    Connect,
+    /// The name's addresses are not public.
+    RefusedAddress,
+    /// More bytes than a feed has, packed or unpacked.
+    TooBig,
+    /// Bytes came, but too few a second.
+    Slow,
+    /// It does not speak HTTP as it should.
+    Protocol,
+}
+
+/// How a poll ended. Exactly one for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// A document that was not the last one.
+    New,
+    /// 304.
+    Same304,
+    /// 200 with the last document.
+    SameHash,
+    /// A new document, and the address it came from was stored as the feed's.
+    Moved,
+    /// 410.
+    Gone,
+    /// 429.
+    Throttled,
+    /// Another 4xx, or redirects without end.
+    ClientError,
+    /// 5xx, a broken connection, or no HTTP.
+    ServerError,
+    /// See [`Failure::Timeout`].
+    Timeout,
+    /// See [`Failure::Dns`].
+    Dns,
+    /// See [`Failure::Tls`].
+    Tls,
+    /// See [`Failure::RefusedAddress`]; also a redirect to what must not be asked.
+    RefusedAddress,
+    /// See [`Failure::TooBig`].
+    TooBig,
+    /// See [`Failure::Slow`].
+    Slow,
+    /// It may have been a feed, but no item can be read.
+    Malformed,
+    /// It is something else.
+    WrongContent,
+    /// A feed without an item.
+    Empty,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 17] = [
+        Self::New,
+        Self::Same304,
+        Self::SameHash,
+        Self::Moved,
+        Self::Gone,
+        Self::Throttled,
+        Self::ClientError,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Dns,
+        Self::Tls,
+        Self::RefusedAddress,
+        Self::TooBig,
+        Self::Slow,
+        Self::Malformed,
+        Self::WrongContent,
+        Self::Empty,
+    ];
+
+    /// The stable `snake_case` name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Same304 => "same_304",
+            Self::SameHash => "same_hash",
+            Self::Moved => "moved",
+            Self::Gone => "gone",
+            Self::Throttled => "throttled",
+            Self::ClientError => "client_error",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            Self::RefusedAddress => "refused_address",
+            Self::TooBig => "too_big",
+            Self::Slow => "slow",
+            Self::Malformed => "malformed",
+            Self::WrongContent => "wrong_content",
+            Self::Empty => "empty",
+        }
+    }
+
+    /// Whether the feed did its part.
+    pub fn is_success(self) -> bool {
+        match self {
+            Self::New | Self::Same304 | Self::SameHash | Self::Moved | Self::Empty => true,
+            Self::Gone
+            | Self::Throttled
+            | Self::ClientError
+            | Self::ServerError
+            | Self::Timeout
+            | Self::Dns
+            | Self::Tls
+            | Self::RefusedAddress
+            | Self::TooBig
+            | Self::Slow
+            | Self::Malformed
+            | Self::WrongContent => false,
+        }
+    }
+
+    /// Whether it may be our own network that failed.
+    pub fn may_be_ours(self) -> bool {
+        match self {
+            Self::Timeout | Self::Dns => true,
+            // A refused or broken connection counts as the server's, and yet is what a dead uplink often looks like.
+            Self::ServerError => false,
+            Self::New
+            | Self::Same304
+            | Self::SameHash
+            | Self::Moved
+            | Self::Gone
+            | Self::Throttled
+            | Self::ClientError
+            | Self::Tls
+            | Self::RefusedAddress
+            | Self::TooBig
+            | Self::Slow
+            | Self::Malformed
+            | Self::WrongContent
+            | Self::Empty => false,
+        }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Timeout => Self::Timeout,
+            Failure::Dns => Self::Dns,
+            Failure::Tls => Self::Tls,
+            Failure::Connect | Failure::Protocol => Self::ServerError,
+            Failure::RefusedAddress => Self::RefusedAddress,
+            Failure::TooBig => Self::TooBig,
+            Failure::Slow => Self::Slow,
+        }
+    }
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask there: a redirect.
+    Ask(Box<Poll>, Request),
+    /// The poll is over.
+    Done(Box<Done>),
+}
+
+/// A poll that is over; the state given to [`follow`] is the new one.
+#[derive(Debug)]
+pub struct Done {
+    /// How.
+    pub outcome: Outcome,
+    /// What to deliver, oldest first.
+    pub items: Vec<Delivered>,
+    /// Of all items of the document.
+    pub counts: Counts,
+    /// The state that the feed left by this poll, if it left one.
+    pub left: Option<State>,
+    /// No feed of the asked domain before then: it said 429.
+    pub domain_until_ms: Option<(Domain, i64)>,
+    /// The share of the window that was known, for a document after another one.
+    pub overlap: Option<f32>,
+    /// The window shared no item with the one before.
+    pub is_overrun: bool,
+    /// What the document was, where it was one.
+    pub reading: Option<Box<Reading>>,
+    /// A document that is no feed and is to be kept: its bytes, and what it was.
+    pub unreadable: Option<(bytes::Bytes, String)>,
+    /// The address that gave the answer.
+    pub from: Url,
+}
+
+/// An item to deliver.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The item.
+    pub item: Item,
+    /// Whether it was delivered before, with other content.
+    pub is_update: bool,
+}
+
+/// What a document's items were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Never seen.
+    pub new: u64,
+    /// Seen with this content.
+    pub known: u64,
+    /// Seen with other content.
+    pub updated: u64,
+    /// Of the new and updated ones: without a readable date.
+    pub undated: u64,
+    /// Of these: dated later than now.
+    pub future: u64,
+}
+
+/// Begins a poll. What it promises not to do again (its time, and whether it is whole) must be durable before the request is sent.
+///
+/// # Errors
+/// Why the feed's address must not be asked.
+pub fn begin(state: &FeedState, now_ms: i64, allowed: &Allowed) -> Result<(Poll, Request), BadUrl> {
+    let at = check_url(&state.url, allowed)?;
+    let silence = state.rhythm.silence(now_ms);
+    let is_audit = state.validators.is_some()
+        && (state.lies_until_ms > now_ms
+            || is_audit_due(now_ms, state.same_since_ms, state.whole_ms, silence.nats, silence.limit));
+    let request = request(state, &at, is_audit);
+    let sent_validators = request.etag.is_some() || request.last_modified.is_some();
+    let poll =
+        Poll { start_ms: now_ms, is_audit, hops: 0, at, for_good: true, moved_to: None, sent_validators };
+    Ok((poll, request))
+}
+
+fn request(state: &FeedState, url: &Url, is_audit: bool) -> Request {
+    let hash = xxh3_64(url.as_str().as_bytes());
+    let given = state.validators.as_ref().filter(|given| given.url == hash && !is_audit);
+    Request {
+        url: url.clone(),
+        etag: given.and_then(|given| given.etag.clone()),
+        last_modified: given.and_then(|given| given.last_modified.clone()),
+    }
+}
+
+/// Says that a feed's address must not be asked: as if the poll had been refused.
+pub fn refuse(feed: &Feed, state: &mut FeedState, now_ms: i64) -> Option<State> {
+    state.start_ms = now_ms;
+    fail(state, now_ms);
+    state.next_ms = next_poll(&plan(feed, state, now_ms, Failing::Otherwise));
+    verdict(feed, state, now_ms)
+}
+
+/// Takes in an answer. `is_frozen` says that our own network is down: then a failure is not the feed's.
+pub fn follow(
+    feed: &Feed,
+    state: &mut FeedState,
+    mut poll: Poll,
+    answer: Answer,
+    now_ms: i64,
+    allowed: &Allowed,
+    is_frozen: bool,
+) -> Step {
+    if let Answer::Came(came) = &answer
+        && let 301 | 302 | 303 | 307 | 308 = came.status
+    {
+        match hop(&mut poll, came, allowed) {
+            Ok(to) => {
+                let request = request(state, &to, poll.is_audit);
+                poll.at = to;
+                poll.sent_validators |= request.etag.is_some() || request.last_modified.is_some();
+                return Step::Ask(Box::new(poll), request);
+            }
+            Err(outcome) => return done(feed, state, &poll, Ended::with(outcome), now_ms, is_frozen),
+        }
+    }
+    let ended = match answer {
+        Answer::Failed(failure) => Ended::with(failure.into()),
+        Answer::Came(came) => take_in(feed, state, &poll, came, now_ms),
+    };
+    done(feed, state, &poll, ended, now_ms, is_frozen)
+}
+
+/// Where a redirect leads.
+fn hop(poll: &mut Poll, came: &Came, allowed: &Allowed) -> Result<Url, Outcome> {
+    poll.hops += 1;
+    if poll.hops > MOST_HOPS {
+        return Err(Outcome::ClientError);
+    }
+    let location = came.location.as_deref().ok_or(Outcome::ClientError)?;
+    let to = check_redirect(&poll.at, location, allowed).map_err(|why| match why {
+        BadUrl::Unreadable => Outcome::ClientError,
+        BadUrl::Scheme
+        | BadUrl::Credentials
+        | BadUrl::NotPublic
+        | BadUrl::LocalName
+        | BadUrl::Downgrade => Outcome::RefusedAddress,
+    })?;
+    poll.for_good &= matches!(came.status, 301 | 308);
+    if poll.for_good {
+        poll.moved_to = Some(to.clone());
+    }
+    Ok(to)
+}
+
+/// What an answer comes to, before the schedule and the verdict.
+struct Ended {
+    outcome: Outcome,
+    failing: Failing,
+    items: Vec<Delivered>,
+    counts: Counts,
+    overlap: Option<f32>,
+    is_overrun: bool,
+    reading: Option<Box<Reading>>,
+    unreadable: Option<(bytes::Bytes, String)>,
+    domain_until_ms: Option<(Domain, i64)>,
+}
+
+impl Ended {
+    fn with(outcome: Outcome) -> Self {
+        let failing = match outcome {
+            Outcome::Gone => Failing::Gone,
+            Outcome::Throttled => Failing::Throttled,
+            Outcome::New | Outcome::Same304 | Outcome::SameHash | Outcome::Moved | Outcome::Empty => {
+                Failing::Not
+            }
+            Outcome::ClientError
+            | Outcome::ServerError
+            | Outcome::Timeout
+            | Outcome::Dns
+            | Outcome::Tls
+            | Outcome::RefusedAddress
+            | Outcome::TooBig
+            | Outcome::Slow
+            | Outcome::Malformed
+            | Outcome::WrongContent => Failing::Otherwise,
+        };
+        Self {
+            outcome,
+            failing,
+            items: Vec::new(),
+            counts: Counts::default(),
+            overlap: None,
+            is_overrun: false,
+            reading: None,
+            unreadable: None,
+            domain_until_ms: None,
+        }
+    }
+}
+
+/// Takes in a status that is no redirect.
+fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
+    state.retry_at_ms = came.retry_after_ms.map_or(0, |after| now_ms.saturating_add(after));
+    if came.is_challenge {
+        state.looks.unreadable = Unreadable::Foreign;
+        return Ended::with(Outcome::WrongContent);
+    }
+    match came.status {
+        304 => {
+            state.says.max_age_s = came.max_age_s;
+            unchanged(feed, state, now_ms);
+            Ended::with(Outcome::Same304)
+        }
+        200 | 226 => whole(feed, state, poll, came, now_ms),
+        404 => {
+            state.missing_since_ms = since(state.missing_since_ms, now_ms);
+            Ended::with(Outcome::ClientError)
+        }
+        410 => {
+            state.missing_since_ms = since(state.missing_since_ms, now_ms);
+            state.is_gone = true;
+            Ended::with(Outcome::Gone)
+        }
+        429 => {
+            let pause = back_off(Failing::Throttled, state.failures + 1, FLOOR_MS);
+            let until = now_ms.saturating_add(came.retry_after_ms.unwrap_or(pause).min(WEEK));
+            state.retry_at_ms = until;
+            let domain_until_ms = Some((Domain::of(&poll.at), until));
+            Ended { domain_until_ms, ..Ended::with(Outcome::Throttled) }
+        }
+        500..=599 => Ended::with(Outcome::ServerError),
+        100..=299 => Ended::with(Outcome::ServerError),
+        _ => Ended::with(Outcome::ClientError),
+    }
+}
+
+fn since(before_ms: i64, now_ms: i64) -> i64 {
+    if before_ms > 0 { before_ms } else { now_ms }
+}
+
+/// Nothing new: known items only.
+fn unchanged(feed: &Feed, state: &mut FeedState, now_ms: i64) {
+    state.looks.unreadable = Unreadable::No;
+    state.same_since_ms = since(state.same_since_ms, now_ms);
+    adapted(feed, state, 1, 1, now_ms);
+    state.rhythm.pass(now_ms);
+}
+
+fn adapted(feed: &Feed, state: &mut FeedState, known: usize, total: usize, now_ms: i64) {
+    let floor_ms = state.says.floor_ms(feed.is_listed);
+    let gap_ms = state.rhythm.mean_gap_ms(now_ms);
+    (state.interval_ms, state.streak) =
+        adapt(state.interval_ms, state.streak, known, total, floor_ms, gap_ms);
+}
+
+/// A whole answer.
+fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
+    let Came { etag, last_modified, max_age_s, content, .. } = came;
+    state.says.max_age_s = max_age_s;
+    let short = |value: Option<Vec<u8>>| value.filter(|value| value.len() <= MOST_VALIDATOR_BYTES);
+    let (etag, last_modified) = (short(etag), short(last_modified));
+    let validators = (etag.is_some() || last_modified.is_some()).then(|| Validators {
+        etag,
+        last_modified,
+        url: xxh3_64(poll.at.as_str().as_bytes()),
+    });
+    match content {
+        None => Ended::with(Outcome::ServerError),
+        Some(Content::Same) => {
+            state.validators = validators;
+            unchanged(feed, state, now_ms);
+            Ended::with(Outcome::SameHash)
+        }
+        Some(Content::NotAFeed { hash, may_be_broken, detail, bytes }) => {
+            // What was not read must come again: its validators are not kept.
+            let is_news = state.looks.hash != hash && now_ms - state.rejected_ms >= DAY;
+            if is_news {
+                state.rejected_ms = now_ms;
+            }
+            let (outcome, looks) = if may_be_broken {
+                (Outcome::Malformed, Unreadable::Broken)
+            } else {
+                (Outcome::WrongContent, Unreadable::Foreign)
+            };
+            state.looks.unreadable = looks;
+            Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
+        }
+        Some(Content::Feed { hash, reading }) => {
+            state.validators = validators;
+            state.same_since_ms = 0;
+            document(feed, state, poll, hash, reading, now_ms)
+        }
+    }
+}
+
+/// A document that can be read and is not the last one.
+fn document(
+    feed: &Feed,
+    state: &mut FeedState,
+    poll: &Poll,
+    hash: u64,
+    mut reading: Box<Reading>,
+    now_ms: i64,
+) -> Ended {
+    let is_first = state.looks.hash == 0;
+    let last_poll_ms = state.start_ms.max(state.added_ms);
+    let items = std::mem::take(&mut reading.items);
+    let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
+    if poll.is_audit && dates.iter().any(|date| *date < state.start_ms) {
+        // It was there at the last poll, and that was told that nothing had changed.
+        state.lies_until_ms = now_ms + 4 * WEEK;
+    }
+    let total = known.len();
+    look(state, poll, hash, &reading, &counts, total, now_ms);
+    state.says = Says {
+        ttl_s: reading.ttl_s,
+        period_s: reading.period_s,
+        skip_hours: reading.skip_hours,
+        skip_days: reading.skip_days,
+        ..state.says.clone()
+    };
+    let had_known = !state.known.is_empty();
+    state.remember(&known);
+    if is_first {
+        let newest = dates.iter().copied().filter(|date| *date <= now_ms).max();
+        state.rhythm.begin(newest, now_ms);
+    } else {
+        if let Some(freshest) = dates.iter().max() {
+            state.skew.learn(*freshest, now_ms);
+        }
+        let new = delivered.iter().filter(|item| !item.is_update);
+        let mut times: Vec<i64> =
+            new.map(|item| event_time(item.item.published_ms, now_ms, last_poll_ms)).collect();
+        state.rhythm.learn(&mut times, now_ms);
+        adapted(feed, state, counts.known as usize, total, now_ms);
+    }
+    state.rhythm.pass(now_ms);
+    let after_another = !is_first && total > 0 && had_known;
+    // An update keeps its item: only new ones leave a gap.
+    let overlap = after_another.then(|| (counts.known + counts.updated) as f32 / total as f32);
+    let is_overrun = overlap.is_some_and(|overlap| overlap == 0.0);
+    state.overruns += u32::from(is_overrun);
+    let outcome = if total == 0 { Outcome::Empty } else { Outcome::New };
+    Ended { items: delivered, counts, overlap, is_overrun, reading: Some(reading), ..Ended::with(outcome) }
+}
+
+/// A document's items, told apart.
+struct Sorted {
+    delivered: Vec<Delivered>,
+    counts: Counts,
+    /// Of every item.
+    known: Vec<Known>,
+    /// Of the new ones.
+    dates: Vec<i64>,
+}
+
+fn sort_out(state: &FeedState, items: Vec<Item>, now_ms: i64) -> Sorted {
+    let before: std::collections::HashSet<Known> = state.known.iter().copied().collect();
+    let ids: std::collections::HashSet<[u8; 4]> = state.known.iter().map(Known::id).collect();
+    let mut sorted = Sorted {
+        delivered: Vec::new(),
+        counts: Counts::default(),
+        known: Vec::with_capacity(items.len()),
+        dates: Vec::new(),
+    };
+    let mut here = std::collections::HashSet::new();
+    // Feeds begin with the newest; what is older goes first.
+    for item in items.into_iter().rev() {
+        let known = Known::new(item.id_hash, item.content_hash);
+        sorted.known.push(known);
+        if before.contains(&known) || !here.insert(known) {
+            sorted.counts.known += 1;
+            continue;
+        }
+        let is_update = ids.contains(&known.id());
+        match item.published_ms {
+            None => sorted.counts.undated += 1,
+            Some(date) => {
+                sorted.counts.future += u64::from(date > now_ms + FUTURE_MS);
+                if !is_update {
+                    sorted.dates.push(date);
+                }
+            }
+        }
+        if is_update {
+            sorted.counts.updated += 1;
+        } else {
+            sorted.counts.new += 1;
+        }
+        sorted.delivered.push(Delivered { item, is_update });
+    }
+    sorted.known.reverse();
+    sorted
+}
+
+/// What the document looks like beside the one before it.
+fn look(
+    state: &mut FeedState,
+    poll: &Poll,
+    hash: u64,
+    reading: &Reading,
+    counts: &Counts,
+    total: usize,
+    now_ms: i64,
+) {
+    let before = &state.looks;
+    let domain = Domain::of(&poll.at).0;
+    let nothing_known = counts.known + counts.updated == 0 && total > 0;
+    let is_parked = before.hash != 0
+        && before.title != reading.title_hash
+        && before.domain != domain
+        && (nothing_known || before.wrong_since_ms > 0);
+    let lost_its_script = before.arabic_percent > 80 && reading.arabic_percent < 20 && total > 0;
+    let is_wrong = is_parked || lost_its_script;
+    let wrong_since_ms = if is_wrong { since(before.wrong_since_ms, now_ms) } else { 0 };
+    // Who stays another for a week is that one.
+    let is_taken_over = is_wrong && now_ms - wrong_since_ms < WEEK;
+    let share = if total == 0 { 100.0 } else { counts.known as f32 * 100.0 / total as f32 };
+    let same_faults = reading.faults_hash != 0 && before.faults == reading.faults_hash;
+    let next = Looks {
+        hash,
+        items: u32::try_from(total).unwrap_or(u32::MAX),
+        title: if is_taken_over { before.title } else { reading.title_hash },
+        domain: if is_taken_over { before.domain } else { domain },
+        arabic_percent: if is_taken_over || total == 0 { before.arabic_percent } else { reading.arabic_percent },
+        wrong_since_ms: if is_taken_over { wrong_since_ms } else { 0 },
+        is_empty: total == 0 && (before.items > 0 || before.is_empty || !state.known.is_empty()),
+        unreadable: Unreadable::No,
+        lost_items: reading.items_lost > 0,
+        is_undated: 2 * reading.undated > total,
+        faults: reading.faults_hash,
+        fault_polls: if same_faults { before.fault_polls.saturating_add(1) } else { u8::from(reading.faults_hash != 0) },
+        known_percent: if before.hash == 0 { share } else { before.known_percent * 0.9 + share * 0.1 },
+    };
+    state.looks = next;
+}
+
+fn fail(state: &mut FeedState, now_ms: i64) {
+    state.failures = state.failures.saturating_add(1);
+    state.failing_since_ms = since(state.failing_since_ms, now_ms);
+}
+
+fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) -> Plan<'a> {
+    let floor_ms = state.says.floor_ms(feed.is_listed);
+    // Who cannot be asked for changes only is asked once a day.
+    let floor_ms = if state.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms };
+    Plan {
+        start_ms: state.start_ms,
+        end_ms: now_ms,
+        floor_ms,
+        interval_ms: state.interval_ms,
+        back_off_ms: back_off(failing, state.failures, floor_ms),
+        retry_at_ms: state.retry_at_ms,
+        says: &state.says,
+        hash: feed.hash(),
+    }
+}
+
+/// Sets the schedule and judges.
+fn done(
+    feed: &Feed,
+    state: &mut FeedState,
+    poll: &Poll,
+    mut ended: Ended,
+    now_ms: i64,
+    is_frozen: bool,
+) -> Step {
+    state.start_ms = poll.start_ms;
+    if poll.is_whole() {
+        state.whole_ms = poll.start_ms;
+    }
+    let is_excused = is_frozen && ended.outcome.may_be_ours();
+    if ended.outcome.is_success() {
+        state.success_ms = now_ms;
+        (state.failures, state.failing_since_ms) = (0, 0);
+        (state.missing_since_ms, state.is_gone) = (0, false);
+        if store_move(state, poll, now_ms) && ended.outcome == Outcome::New {
+            ended.outcome = Outcome::Moved;
+        }
+    } else if !is_excused {
+        fail(state, now_ms);
+        if ended.outcome != Outcome::Gone && ended.outcome != Outcome::ClientError {
+            (state.missing_since_ms, state.is_gone) = (0, false);
+        }
+    }
+    let failing = if is_excused { Failing::Not } else { ended.failing };
+    state.next_ms = next_poll(&plan(feed, state, now_ms, failing));
+    let left = if is_excused { None } else { verdict(feed, state, now_ms) };
+    let Ended { outcome, items, counts, overlap, is_overrun, reading, unreadable, domain_until_ms, .. } = ended;
+    Step::Done(Box::new(Done {
+        outcome,
+        items,
+        counts,
+        left,
+        domain_until_ms,
+        overlap,
+        is_overrun,
+        reading,
+        unreadable,
+        from: poll.at.clone(),
+    }))
+}
+
+/// Stores a redirect for good that was met before, a day ago or more. True when the address changed.
+fn store_move(state: &mut FeedState, poll: &Poll, now_ms: i64) -> bool {
+    let Some(to) = &poll.moved_to else {
+        state.moving = None;
+        return false;
+    };
+    match &state.moving {
+        Some(moving) if moving.url == to.as_str() => {
+            if poll.start_ms - moving.since_ms < MOVE_AFTER_MS {
+                return false;
+            }
+            state.url = to.to_string();
+            (state.moving, state.moved_ms) = (None, now_ms);
+            true
+        }
+        Some(_) | None => {
+            state.moving = Some(Moving { url: to.to_string(), since_ms: poll.start_ms });
+            false
+        }
+    }
+}
+
+/// Judges the feed after a poll. Returns the state it left, if it did.
+fn verdict(feed: &Feed, state: &mut FeedState, now_ms: i64) -> Option<State> {
+    let candidate = judge(&seen(feed, state, now_ms));
+    state.health.update(candidate, now_ms)
+}
+
+/// The evidence, as the state holds it.
+pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
+    let interval_ms = state.interval_ms.max(state.says.floor_ms(feed.is_listed));
+    Seen {
+        now_ms,
+        interval_ms,
+        // Only what was tried is a failure: a poller that was off knows nothing of the time between.
+        last_success_ms: if state.failures > 0 { state.failing_since_ms } else { now_ms },
+        // Nobody can see an item while the feed cannot be read.
+        silence: state.rhythm.silence(state.success_ms),
+        longest_gap_ms: state.rhythm.longest_gap_ms(),
+        is_gone: state.is_gone || state.missing_since_ms > 0 && now_ms - state.missing_since_ms >= WEEK,
+        is_throttled: state.retry_at_ms > now_ms,
+        is_wrong: state.looks.wrong_since_ms > 0 || state.looks.unreadable == Unreadable::Foreign,
+        is_empty: state.looks.is_empty,
+        is_malformed: state.looks.lost_items
+            || state.looks.fault_polls >= 3
+            || state.looks.unreadable == Unreadable::Broken,
+        is_undated: state.looks.is_undated && state.looks.items > 0,
+        is_skewed: state.skew.is_skewed(interval_ms.max(state.next_ms - state.start_ms)),
+        is_moved: state.moved_ms > 0 && now_ms - state.moved_ms < DAY,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Feeds become raw documents: each is asked when it may be, and what is new in it goes to the log in one unit with the feed's new state.
+//!
+//! ```text
+//! schedule --due--> budget --> Asked durable --> request --> answer --> Reading --> Unit { items, FeedState, numbers, health } --> log
+//!    ^                |  put off, no error                     |                            |
+//!    +----------------+                                        +-- redirect: budget again   +--> next poll
+//! ```
+//! A crash between the two commits loses the answer and nothing else: the feed is asked again when it may be, by the time that was durable before
+//! the request, and gives what was not delivered.
+
+pub mod address;
+pub mod budget;
+pub mod engine;
+pub mod health;
+pub mod policy;
+pub mod reading;
+pub mod silence;
+pub mod state;

@@ -1,0 +1,82 @@
+//! What a poll takes out of a feed's document.
+
+use bytes::Bytes;
+
+/// The content of an answer of 200.
+#[derive(Debug)]
+pub enum Content {
+    /// Byte for byte the last document.
+    Same,
+    /// A feed.
+    Feed {
+        /// Of its bytes.
+        hash: u64,
+        /// What it says.
+        reading: Box<Reading>,
+    },
+    /// Something else.
+    NotAFeed {
+        /// Of its bytes.
+        hash: u64,
+        /// It begins like a feed.
+        may_be_broken: bool,
+        /// What it is, in a sentence.
+        detail: String,
+        /// The bytes.
+        bytes: Bytes,
+    },
+}
+
+/// What a document says. 0 is nothing said.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// RSS `ttl`, in seconds.
+    pub ttl_s: u32,
+    /// `sy:*`, in seconds.
+    pub period_s: u32,
+    /// Bit h: not in that hour, UTC.
+    pub skip_hours: u32,
+    /// Bit d: not on that day, UTC; Monday is 0.
+    pub skip_days: u8,
+    /// The feed's title, for people.
+    pub title: String,
+    /// Of it; 0 without.
+    pub title_hash: u64,
+    /// Letters of all titles that are Arabic, in percent.
+    pub arabic_percent: u8,
+    /// Named faults with their counts.
+    pub faults: Vec<(&'static str, u64)>,
+    /// Which faults, without counts; 0 for none.
+    pub faults_hash: u64,
+    /// Items that began and could not be read.
+    pub items_lost: u64,
+    /// Items without a readable date.
+    pub undated: usize,
+    /// The items, in the document's order.
+    pub items: Vec<Item>,
+}
+
+/// One item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Item {
+    /// Names it within the feed.
+    pub id: String,
+    /// Of the id.
+    pub id_hash: u64,
+    /// Of everything that makes it another version when it changes.
+    pub content_hash: u64,
+    /// When it says it was published.
+    pub published_ms: Option<i64>,
+    /// The date as found.
+    pub published: Option<String>,
+    /// Its title as text.
+    pub title: Option<String>,
+    /// Its address.
+    pub link: Option<String>,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// The text, made of its content or else of its summary.
+    pub text: String,
+    /// A BCP-47 tag.
+    pub language: Option<String>,
+}

@@ -1,0 +1,322 @@
+//! What must be known of a feed after a restart, in one value of the table of feeds: at most 2 KiB for a usual feed.
+//!
+//! ```text
+//! feeds.state   <feed> -> form 1, FeedState          written with the items it covers, in one unit
+//! feeds.asked   <feed> -> start i64, whole u8        written, and durable, before the request goes out
+//! ```
+
+use barid_log::Table;
+use serde::{Deserialize, Serialize};
+
+use super::health::{Health, Skew};
+use super::policy::{FLOOR_MS, Says};
+use super::silence::Rhythm;
+
+/// The table of feeds.
+pub const FEEDS: Table = Table("feeds.state");
+/// The table of requests: when each feed was last asked, whether or not an answer came.
+pub const ASKED: Table = Table("feeds.asked");
+/// The table of the next numbers of what the poller writes.
+pub const FEED_ORDER: Table = Table("feeds.order");
+
+const FORM: u8 = 1;
+/// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
+const MOST_KNOWN: usize = 20_000;
+/// Items that have left the window are remembered up to here: feeds put them back.
+const KEPT_KNOWN: usize = 100;
+/// A longer validator is not kept: it would be sent with every request.
+pub(crate) const MOST_VALIDATOR_BYTES: usize = 512;
+
+/// What a server gave to recognise its answer by, byte for byte, and only from one answer of 200.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// `ETag`, with quotes and `W/`.
+    pub etag: Option<Vec<u8>>,
+    /// `Last-Modified`.
+    pub last_modified: Option<Vec<u8>>,
+    /// The address that gave them, by hash: no other is sent them.
+    pub url: u64,
+}
+
+/// An item by the first half of the hash of its id and the first half of that of its content. An unlucky hash makes a new item look changed,
+/// which is delivered all the same; to be lost both halves must meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Known(pub [u8; 8]);
+
+impl Known {
+    /// Of an item with these hashes.
+    pub fn new(id: u64, content: u64) -> Self {
+        let [mut both, content] = [id.to_be_bytes(), content.to_be_bytes()];
+        both[4..].copy_from_slice(&content[..4]);
+        Self(both)
+    }
+
+    /// The half that names the item.
+    pub fn id(&self) -> [u8; 4] {
+        [self.0[0], self.0[1], self.0[2], self.0[3]]
+    }
+}
+
+/// A redirect for good that was met, and is stored when it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moving {
+    /// Where to.
+    pub url: String,
+    /// First met then.
+    pub since_ms: i64,
+}
+
+/// Whether an answer of 200 could be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unreadable {
+    /// It could.
+    #[default]
+    No,
+    /// It was broken beyond reading.
+    Broken,
+    /// It was something else.
+    Foreign,
+}
+
+/// What the last whole document was like.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Looks {
+    /// Of its bytes.
+    pub hash: u64,
+    /// Items in it.
+    pub items: u32,
+    /// Of its title; 0 without.
+    pub title: u64,
+    /// Of the registered domain that served it.
+    pub domain: u64,
+    /// Letters of its titles that are Arabic, in percent.
+    pub arabic_percent: u8,
+    /// It looked like another feed; since when, 0 for not.
+    pub wrong_since_ms: i64,
+    /// Whether what came since then was no feed.
+    pub unreadable: Unreadable,
+    /// It had no item though an earlier one had.
+    pub is_empty: bool,
+    /// Items of it were lost.
+    pub lost_items: bool,
+    /// More than half of its items have no date.
+    pub is_undated: bool,
+    /// Which faults it had, by hash; 0 for none.
+    pub faults: u64,
+    /// Documents in a row with those.
+    pub fault_polls: u8,
+    /// How much of it was known already, in percent, averaged over documents.
+    pub known_percent: f32,
+}
+
+/// Everything that outlives the process. Times are milliseconds since the Unix epoch, 0 for never.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeedState {
+    /// Where it is asked: what was configured, or where that moved to.
+    pub url: String,
+    /// The configured address by hash: another one starts anew.
+    pub configured: u64,
+    /// What to send with the next request.
+    pub validators: Option<Validators>,
+    /// Items delivered.
+    pub known: Vec<Known>,
+    /// What server and document say about polling.
+    pub says: Says,
+    /// The rhythm of its items.
+    pub rhythm: Rhythm,
+    /// Its state.
+    pub health: Health,
+    /// Its clock.
+    pub skew: Skew,
+    /// The last whole document.
+    pub looks: Looks,
+    /// When it was first known.
+    pub added_ms: i64,
+    /// When the last poll began.
+    pub start_ms: i64,
+    /// When the next may begin.
+    pub next_ms: i64,
+    /// When a poll last brought a feed or "not modified".
+    pub success_ms: i64,
+    /// The adapted interval.
+    pub interval_ms: i64,
+    /// See [`super::policy::adapt`].
+    pub streak: i8,
+    /// Failed polls in a row, those of our own outages left out.
+    pub failures: u32,
+    /// When the first of these was.
+    pub failing_since_ms: i64,
+    /// Nobody asks before this: `Retry-After`.
+    pub retry_at_ms: i64,
+    /// When the server began to say 404 or 410.
+    pub missing_since_ms: i64,
+    /// It said 410.
+    pub is_gone: bool,
+    /// A redirect on its way to being stored.
+    pub moving: Option<Moving>,
+    /// When the address was last changed.
+    pub moved_ms: i64,
+    /// When it was last asked without validators.
+    pub whole_ms: i64,
+    /// Since when it says that nothing changed.
+    pub same_since_ms: i64,
+    /// It said "not modified" of what was modified: until then it is asked for the whole, once a day.
+    pub lies_until_ms: i64,
+    /// Windows that shared no item with the one before: items may have been missed.
+    pub overruns: u32,
+    /// When an unreadable document was last kept.
+    pub rejected_ms: i64,
+}
+
+impl FeedState {
+    /// A feed never asked.
+    pub fn new(url: String, configured: u64, now_ms: i64, next_ms: i64) -> Self {
+        Self {
+            url,
+            configured,
+            added_ms: now_ms,
+            success_ms: now_ms,
+            next_ms,
+            interval_ms: FLOOR_MS,
+            ..Self::default()
+        }
+    }
+
+    /// The table's value.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Writing to memory cannot fail; a value that could not be read back would be a new feed.
+        postcard::to_extend(self, vec![FORM]).unwrap_or_default()
+    }
+
+    /// Reads it back; `None` for a form of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (form, rest) = bytes.split_first()?;
+        (*form == FORM).then(|| postcard::from_bytes(rest).ok()).flatten()
+    }
+
+    /// Takes over what a document held. Those in the document stay; of the others so many that a feed may drop items and put them back. An item
+    /// that changed is known by its new content only: when it changes back, that is news.
+    pub fn remember(&mut self, document: &[Known]) {
+        let mut here: Vec<Known> = Vec::with_capacity(document.len());
+        let mut all: std::collections::HashSet<Known> = std::collections::HashSet::new();
+        let mut ids: std::collections::HashSet<[u8; 4]> = std::collections::HashSet::new();
+        for known in document.iter().take(MOST_KNOWN) {
+            if all.insert(*known) {
+                here.push(*known);
+            }
+            ids.insert(known.id());
+        }
+        let room = KEPT_KNOWN.max(2 * here.len()).min(MOST_KNOWN);
+        let earlier = self.known.iter().filter(|known| !ids.contains(&known.id()));
+        let missing = room.saturating_sub(here.len());
+        here.extend(earlier.take(missing));
+        self.known = here;
+    }
+
+    /// Bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let validators = self.validators.as_ref().map_or(0, |validators| {
+            validators.etag.as_ref().map_or(0, Vec::capacity)
+                + validators.last_modified.as_ref().map_or(0, Vec::capacity)
+        });
+        size_of::<Self>() - size_of::<Rhythm>()
+            + self.rhythm.bytes()
+            + self.url.capacity()
+            + validators
+            + self.known.capacity() * size_of::<Known>()
+            + self.moving.as_ref().map_or(0, |moving| moving.url.capacity())
+    }
+}
+
+/// What is durable before a request goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// When.
+    pub start_ms: i64,
+    /// Without validators.
+    pub is_whole: bool,
+}
+
+impl Asked {
+    /// The table's value.
+    pub fn to_bytes(self) -> [u8; 9] {
+        let mut bytes = [0; 9];
+        bytes[..8].copy_from_slice(&self.start_ms.to_be_bytes());
+        bytes[8] = u8::from(self.is_whole);
+        bytes
+    }
+
+    /// Reads it back.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (start, flag) = bytes.split_at_checked(8)?;
+        let start_ms = i64::from_be_bytes(start.try_into().ok()?);
+        Some(Self { start_ms, is_whole: flag == [1] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feeds::policy::{DAY, HOUR};
+
+    const NOW: i64 = 1_693_785_600_000;
+
+    /// A feed with everything a busy one has.
+    fn busy() -> FeedState {
+        let url = "https://www.example-newspaper.com/arabic/section/world/feed/rss.xml?format=full".to_owned();
+        let mut state = FeedState::new(url.clone(), 1, NOW, NOW);
+        state.validators = Some(Validators {
+            etag: Some(b"W/\"5f3759df-a1b2c3d4e5f60718293a4b5c6d7e8f90\"".to_vec()),
+            last_modified: Some(b"Tue, 05 Sep 2023 08:15:00 GMT".to_vec()),
+            url: 7,
+        });
+        state.rhythm.begin(Some(NOW), NOW);
+        for hour in 1..(8 * 168) {
+            let time = NOW + hour * HOUR;
+            state.rhythm.learn(&mut vec![time; 5], time);
+        }
+        state.remember(&(0..100_u64).map(|item| Known::new(item.wrapping_mul(0x9E37_79B9_7F4A_7C15), item)).collect::<Vec<_>>());
+        state.moving = Some(Moving { url, since_ms: NOW });
+        (0..8).for_each(|poll| state.skew.learn(NOW - poll, NOW));
+        state.looks = Looks { hash: u64::MAX, title: u64::MAX, domain: u64::MAX, faults: 9, ..Looks::default() };
+        state.next_ms = NOW + DAY;
+        state
+    }
+
+    #[test]
+    fn a_busy_feed_takes_less_than_two_kibibytes_on_disk_and_off_it() {
+        let state = busy();
+        let bytes = state.to_bytes();
+        assert_eq!(FeedState::from_bytes(&bytes).as_ref(), Some(&state));
+        assert!(bytes.len() <= 2048, "{} bytes on disk", bytes.len());
+        let read = FeedState::from_bytes(&bytes).map_or(usize::MAX, |state| state.bytes());
+        assert!(read <= 2560, "{read} bytes in memory, of which one feed at a time is there");
+    }
+
+    #[test]
+    fn a_damaged_value_is_no_feed() {
+        let bytes = busy().to_bytes();
+        for cut in 0..bytes.len() {
+            assert_eq!(FeedState::from_bytes(&bytes[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(FeedState::from_bytes(&[2]), None);
+        let asked = Asked { start_ms: NOW, is_whole: true };
+        assert_eq!(Asked::from_bytes(&asked.to_bytes()), Some(asked));
+        assert_eq!(Asked::from_bytes(&[1; 7]), None);
+    }
+
+    #[test]
+    fn what_left_the_window_is_remembered_for_a_while_and_a_change_back_is_news() {
+        let item = |id: u64, content: u64| Known::new(id << 32, content << 32);
+        let mut state = FeedState::default();
+        state.remember(&[item(1, 1), item(2, 1), item(2, 1)]);
+        state.remember(&[item(2, 2), item(3, 1)]);
+        assert_eq!(state.known, [item(2, 2), item(3, 1), item(1, 1)]);
+        state.remember(&(10..210).map(|id| item(id, 1)).collect::<Vec<_>>());
+        assert_eq!(state.known.len(), 203);
+        state.remember(&(300..301).map(|id| item(id, 1)).collect::<Vec<_>>());
+        assert_eq!(state.known.len(), 100);
+        state.remember(&[]);
+        assert_eq!(state.known.len(), 100, "an empty document forgets nothing");
+    }
+}
