@@ -25,6 +25,18 @@ pub enum WatcherError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A `User-Agent` that HTTP cannot carry. Do not retry.
+    #[error("send `{agent}` as User-Agent: not allowed in HTTP; hint: use letters, digits and punctuation of ASCII")]
+    UserAgent {
+        /// What was configured.
+        agent: String,
+    },
+    /// TLS could not be set up. Do not retry.
+    #[error("set up TLS: {problem}; hint: this is a fault in barid, please report it")]
+    Tls {
+        /// Why not.
+        problem: String,
+    },
     /// The log failed. Retry when the log's own error says so: nothing that was not durable is marked as read.
     #[error("{operation}: {source}")]
     Log {

@@ -11,6 +11,7 @@
 pub mod address;
 pub mod budget;
 pub mod engine;
+pub mod fetch;
 pub mod health;
 pub mod policy;
 pub mod reading;

@@ -66,7 +66,7 @@ impl Silence {
 
 impl Rhythm {
     /// Counts new items by their times. `now_ms` is when they were seen; times later than that count as then.
-    pub fn learn(&mut self, times_ms: &mut Vec<i64>, now_ms: i64) {
+    pub fn learn(&mut self, times_ms: &mut [i64], now_ms: i64) {
         times_ms.iter_mut().for_each(|time| *time = (*time).min(now_ms));
         times_ms.sort_unstable();
         if self.counts.is_empty() && !times_ms.is_empty() {
@@ -270,7 +270,7 @@ mod tests {
         for day in (0..weeks * 7).filter(|day| days.contains(&(day % 7))) {
             for hour in hours {
                 let time = MONDAY + day * DAY + hour * HOUR + 1_234_567;
-                rhythm.learn(&mut vec![time], time);
+                rhythm.learn(&mut [time], time);
             }
         }
         rhythm
@@ -315,7 +315,7 @@ mod tests {
         let mut rhythm = daily(&[6, 12, 18], &WHOLE_WEEK, 10);
         let limit = rhythm.silence(MONDAY + 70 * DAY).limit.unwrap_or(0.0);
         let back = MONDAY + 90 * DAY;
-        rhythm.learn(&mut vec![back], back);
+        rhythm.learn(&mut [back], back);
         let after = rhythm.silence(back).limit.unwrap_or(0.0);
         assert!(after <= 1.5 * limit + 0.01, "{limit} became {after}");
         assert!(rhythm.longest_gap_ms() > 20 * DAY);

@@ -273,7 +273,7 @@ mod tests {
         state.rhythm.begin(Some(NOW), NOW);
         for hour in 1..(8 * 168) {
             let time = NOW + hour * HOUR;
-            state.rhythm.learn(&mut vec![time; 5], time);
+            state.rhythm.learn(&mut [time; 5], time);
         }
         state.remember(&(0..100_u64).map(|item| Known::new(item.wrapping_mul(0x9E37_79B9_7F4A_7C15), item)).collect::<Vec<_>>());
         state.moving = Some(Moving { url, since_ms: NOW });

@@ -1,0 +1,255 @@
+//! One request over the network: connects only to an address that was checked, and takes no more bytes or time than a feed needs.
+//!
+//! Redirects are answers here: who follows them asks again, and every address is checked anew. No cookie, no Referer, no proxy of the environment: what is sent
+//! is what stands in this file.
+
+mod body;
+mod connect;
+mod headers;
+mod resolve;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
+
+use self::connect::{Connected, Stream};
+pub use self::resolve::{Resolve, Resolved, System};
+use super::address::Allowed;
+use super::engine::{Failure, Request};
+use crate::WatcherError;
+
+/// How much of everything an answer may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a body as sent.
+    pub wire_bytes: u64,
+    /// Bytes of it unpacked.
+    pub body_bytes: u64,
+    /// Once this many bytes were unpacked ...
+    pub ratio_from_bytes: u64,
+    /// ... they may be at most so many times those that were sent.
+    pub ratio: u64,
+    /// For name, connection and handshake together.
+    pub connect: Duration,
+    /// From the request to the first byte of the answer.
+    pub first_byte: Duration,
+    /// In any such time ...
+    pub slow_window: Duration,
+    /// ... at least so many bytes must come.
+    pub slow_bytes: u64,
+    /// For everything.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            wire_bytes: 10 << 20,
+            body_bytes: 20 << 20,
+            ratio_from_bytes: 1 << 20,
+            ratio: 100,
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(15),
+            slow_window: Duration::from_secs(10),
+            slow_bytes: 10 << 10,
+            total: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How a body was packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coding {
+    /// Not at all.
+    #[default]
+    Identity,
+    /// gzip.
+    Gzip,
+    /// Brotli.
+    Br,
+    /// Zstandard.
+    Zstd,
+}
+
+impl Coding {
+    /// Every coding.
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Br, Self::Zstd];
+
+    /// Its name in HTTP.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Br => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// What a request took, whatever came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// Seconds for the name, the connection, the handshake, the first byte and the body, where they were reached.
+    pub phases: [Option<f64>; 5],
+    /// Bytes of the body as sent.
+    pub wire_bytes: u64,
+    /// Bytes of it unpacked.
+    pub body_bytes: u64,
+    /// How it was packed.
+    pub coding: Coding,
+}
+
+/// The names of [`Cost::phases`].
+pub const PHASES: [&str; 5] = ["dns", "connect", "tls", "first_byte", "body"];
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Its status.
+    pub status: u16,
+    /// `HTTP/1.1` or `HTTP/2.0`.
+    pub version: Version,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, unpacked; of 200 and 226 only.
+    pub body: Bytes,
+}
+
+/// Sends requests. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    limits: Limits,
+    agent: HeaderValue,
+    allowed: Allowed,
+    tls: Arc<ClientConfig>,
+    resolver: Arc<dyn Resolve>,
+}
+
+impl Client {
+    /// `agent` is the `User-Agent`; `allowed` what may be connected to beside the public internet.
+    ///
+    /// # Errors
+    /// An agent that HTTP cannot carry.
+    pub fn new(
+        agent: &str,
+        allowed: Allowed,
+        limits: Limits,
+        resolver: Arc<dyn Resolve>,
+    ) -> Result<Self, WatcherError> {
+        let agent = HeaderValue::from_str(agent)
+            .map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
+        Ok(Self { limits, agent, allowed, tls: connect::tls()?, resolver })
+    }
+
+    /// Sends one request and takes its answer.
+    pub async fn send(&self, request: &Request) -> (Result<Response, Failure>, Cost) {
+        let mut cost = Cost::default();
+        let result = timeout(self.limits.total, self.exchange(request, &mut cost)).await;
+        (result.unwrap_or(Err(Failure::Timeout)), cost)
+    }
+
+    async fn exchange(&self, request: &Request, cost: &mut Cost) -> Result<Response, Failure> {
+        let connecting =
+            connect::connect(&request.url, self.resolver.as_ref(), &self.allowed, &self.tls, &mut cost.phases);
+        let connected = timeout(self.limits.connect, connecting).await.unwrap_or(Err(Failure::Timeout))?;
+        let started = Instant::now();
+        let (answer, _driver) =
+            timeout(self.limits.first_byte, self.ask(request, connected)).await.unwrap_or(Err(Failure::Timeout))?;
+        cost.phases[3] = Some(started.elapsed().as_secs_f64());
+        let (parts, incoming) = answer.into_parts();
+        let status = parts.status.as_u16();
+        let body = if matches!(status, 200 | 226) {
+            let started = Instant::now();
+            let body = body::read(incoming, &parts.headers, &self.limits, cost).await;
+            cost.phases[4] = Some(started.elapsed().as_secs_f64());
+            body?
+        } else {
+            Bytes::new()
+        };
+        Ok(Response { status, version: parts.version, headers: parts.headers, body })
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        connected: Connected,
+    ) -> Result<(hyper::Response<hyper::body::Incoming>, Driver), Failure> {
+        let Connected { stream, is_http2 } = connected;
+        let protocol = |_| Failure::Protocol;
+        if is_http2 {
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                    .await
+                    .map_err(protocol)?;
+            let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
+            let message = self.message(request, request.url.as_str(), true)?;
+            return Ok((sender.send_request(message).await.map_err(failed)?, driver));
+        }
+        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+            .max_buf_size(256 << 10)
+            .handshake::<TokioIo<Stream>, Empty<Bytes>>(TokioIo::new(stream))
+            .await
+            .map_err(protocol)?;
+        let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
+        let target = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
+        let message = self.message(request, target, false)?;
+        Ok((sender.send_request(message).await.map_err(failed)?, driver))
+    }
+
+    /// The request as it goes out: this, and nothing else.
+    fn message(
+        &self,
+        request: &Request,
+        target: &str,
+        is_http2: bool,
+    ) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
+        const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1";
+        let mut message = hyper::Request::get(target);
+        if !is_http2 {
+            let host = &request.url[url::Position::BeforeHost..url::Position::AfterPort];
+            message = message.header(header::HOST, host).header(header::CONNECTION, "close");
+        }
+        message = message
+            .header(header::USER_AGENT, &self.agent)
+            .header(header::ACCEPT, ACCEPT)
+            .header(header::ACCEPT_ENCODING, "gzip, br, zstd");
+        let conditions: [(HeaderName, &Option<Vec<u8>>); 2] = [
+            (header::IF_NONE_MATCH, &request.etag),
+            (header::IF_MODIFIED_SINCE, &request.last_modified),
+        ];
+        for (name, value) in conditions {
+            if let Some(value) = value {
+                message = message.header(name, value.as_slice());
+            }
+        }
+        message.body(Empty::new()).map_err(|_| Failure::Protocol)
+    }
+}
+
+fn failed(error: hyper::Error) -> Failure {
+    if error.is_parse() || error.is_user() { Failure::Protocol } else { Failure::Connect }
+}
+
+/// Moves a connection's bytes; ends with the exchange, answered or not.
+struct Driver(tokio::task::JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What of an answer the engine asks about, without its content. `now_ms` is for dates.
+pub(crate) fn came(response: &Response, now_ms: i64) -> super::engine::Came {
+    headers::came(response, now_ms)
+}
+
+#[cfg(test)]
+mod tests;
