@@ -23,6 +23,12 @@ pub enum RecordError {
         /// What it should have been.
         expected: &'static str,
     },
+    /// A message on `barid.health` that is not of this version.
+    #[error("reading a feed's health: {problem}")]
+    BadHealth {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What should be a record without its verdict is something else.
     #[error("completing a record: its {bytes} bytes are not the JSON object of a template")]
     NoTemplate {

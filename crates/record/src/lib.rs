@@ -7,10 +7,12 @@
 //! RawDocument  -> message on barid.raw       value: the bytes as they arrived, headers: CloudEvents binary mode
 //! Record       -> message on barid.records   value: one line of JSON, key: record_id
 //! Rejected     -> message on barid.rejected  value: the bytes as they arrived, headers: why
+//! FeedHealth   -> message on barid.health    value: one JSON object, key: the feed's id
 //! ```
 
 mod error;
 mod fit;
+mod health;
 mod id;
 mod order;
 mod raw;
@@ -22,6 +24,7 @@ mod time;
 mod topic;
 
 pub use error::RecordError;
+pub use health::FeedHealth;
 pub use id::{RecordId, document_id, related_key};
 pub use order::Order;
 pub use raw::{Collector, Header, Hints, RawDocument};

@@ -21,6 +21,8 @@ pub enum Reason {
     BadCompression,
     /// A line that is not JSON, or lacks the mapped text field.
     BadJson,
+    /// What a feed's address served is no feed.
+    BadFeed,
     /// A message on an input topic that no watcher of ours wrote.
     BadMessage,
     /// barid's own parser failed on it: a fault to report.
@@ -29,7 +31,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Empty,
         Self::Binary,
         Self::TooLarge,
@@ -37,6 +39,7 @@ impl Reason {
         Self::NoText,
         Self::BadCompression,
         Self::BadJson,
+        Self::BadFeed,
         Self::BadMessage,
         Self::ParserFault,
     ];
@@ -51,6 +54,7 @@ impl Reason {
             Self::NoText => "no_text",
             Self::BadCompression => "bad_compression",
             Self::BadJson => "bad_json",
+            Self::BadFeed => "bad_feed",
             Self::BadMessage => "bad_message",
             Self::ParserFault => "parser_fault",
         }
@@ -71,6 +75,9 @@ impl Reason {
             Self::NoText => "only white space was found: check the scraper that wrote it.",
             Self::BadCompression => "the archive is cut or damaged: deliver it again under the same name.",
             Self::BadJson => "fix the line, or the source's `fields` mapping, then deliver it again.",
+            Self::BadFeed => {
+                "look at the bytes: a login or challenge page, or a page that names the feed's new address? `barid feed check` tells more."
+            }
             Self::BadMessage => {
                 "another program writes to this topic: see docs/topics.md for the headers it must set."
             }

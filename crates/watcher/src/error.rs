@@ -26,7 +26,9 @@ pub enum WatcherError {
         problem: String,
     },
     /// A `User-Agent` that HTTP cannot carry. Do not retry.
-    #[error("send `{agent}` as User-Agent: not allowed in HTTP; hint: use letters, digits and punctuation of ASCII")]
+    #[error(
+        "send `{agent}` as User-Agent: not allowed in HTTP; hint: use letters, digits and punctuation of ASCII"
+    )]
     UserAgent {
         /// What was configured.
         agent: String,
@@ -36,6 +38,12 @@ pub enum WatcherError {
     Tls {
         /// Why not.
         problem: String,
+    },
+    /// The network's threads could not be started. Retry later.
+    #[error("start the threads of the network: {source}; hint: check the limits of this process (ulimit -a)")]
+    Threads {
+        /// Why not.
+        source: std::io::Error,
     },
     /// The log failed. Retry when the log's own error says so: nothing that was not durable is marked as read.
     #[error("{operation}: {source}")]

@@ -8,11 +8,12 @@ use barid_record::Collector;
 use rustix::fs::{AtFlags, fstat, statat};
 use rustix::io::Errno;
 
-use crate::checkpoint::{Checkpoint, Lines, files_prefix};
+use crate::checkpoint::{Checkpoint, FILES, Lines, files_prefix};
 use crate::deliver::Delivery;
 use crate::filter::Packing;
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
+use crate::order::ORDER;
+use crate::outbox::{Outbox, Sender};
 use crate::read::{self, Reader, Reading};
 use crate::source::{Source, sources};
 use crate::stamp::{Familiar, GRAIN_MS, Known, PathId, Stamp};
@@ -93,7 +94,16 @@ impl<'a> Intake<'a> {
         around: Surroundings<'a>,
     ) -> Result<Self, WatcherError> {
         let sources = sources(config, around.metrics)?;
-        let mut outbox = Outbox::new(worker, config)?;
+        let sender = Sender {
+            state: FILES,
+            order: ORDER,
+            writer: &config.writer,
+            batch_documents: config.batch_documents,
+            batch_bytes: config.batch_bytes,
+            units_in_flight: config.units_in_flight,
+            point: "watcher.submit.before",
+        };
+        let mut outbox = Outbox::new(worker, sender)?;
         let mut known = Known::default();
         for source in &sources {
             outbox.scan(&files_prefix(&source.config.id), &mut |table_key, value| {

@@ -13,6 +13,7 @@ const TOPICS: [Topic; 2] = [Topic::Raw, Topic::Backfill];
 /// The next number of each topic, as far as the unit being gathered goes.
 #[derive(Debug)]
 pub(crate) struct Numbers {
+    table: Table,
     writer: String,
     counts: [Count; TOPICS.len()],
 }
@@ -26,11 +27,11 @@ struct Count {
 }
 
 impl Numbers {
-    /// Goes on where the table says.
-    pub(crate) fn load(worker: &mut dyn Worker, writer: &str) -> Result<Self, LogError> {
+    /// Goes on where that table says.
+    pub(crate) fn load(worker: &mut dyn Worker, table: Table, writer: &str) -> Result<Self, LogError> {
         let mut counts = TOPICS.map(|topic| Count { topic, next: 0, stored: 0 });
         for count in &mut counts {
-            let Some(value) = worker.get(ORDER, &table_key(count.topic, writer))? else { continue };
+            let Some(value) = worker.get(table, &table_key(count.topic, writer))? else { continue };
             match value.as_ref().try_into().map(u64::from_be_bytes) {
                 Ok(next) => (count.next, count.stored) = (next, next),
                 // Deduplication takes what it has counted past as it comes: only the order is weaker, nothing is lost.
@@ -41,7 +42,7 @@ impl Numbers {
                 ),
             }
         }
-        Ok(Self { writer: writer.to_owned(), counts })
+        Ok(Self { table, writer: writer.to_owned(), counts })
     }
 
     /// The number for the next message to a topic; it is used up with [`Numbers::take`].
@@ -63,7 +64,7 @@ impl Numbers {
         for count in self.counts.iter_mut().filter(|count| count.next != count.stored) {
             count.stored = count.next;
             changes.push(Change::Put {
-                table: ORDER,
+                table: self.table,
                 key: table_key(count.topic, &self.writer).into(),
                 value: Bytes::copy_from_slice(&count.next.to_be_bytes()),
             });

@@ -3,20 +3,36 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use barid_log::{Change, Outgoing, Ticket, Unit, Worker, failpoint};
+use barid_log::{Change, Outgoing, Table, Ticket, Unit, Worker, failpoint};
 use barid_record::{Header, RawDocument, RecordId, Rejected, Topic};
 use bytes::Bytes;
 
-use crate::checkpoint::FILES;
+use crate::WatcherError;
 use crate::order::Numbers;
-use crate::{Config, WatcherError};
 
 /// The log hears of us this often, whatever else there is to do.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
+/// Whose documents an outbox takes, and how many at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sender<'a> {
+    /// The table that [`Outbox::put`] writes to.
+    pub(crate) state: Table,
+    /// The table of the next numbers.
+    pub(crate) order: Table,
+    /// See [`barid_record::Order`].
+    pub(crate) writer: &'a str,
+    pub(crate) batch_documents: usize,
+    pub(crate) batch_bytes: usize,
+    pub(crate) units_in_flight: usize,
+    /// The crash point before a unit is handed over.
+    pub(crate) point: &'static str,
+}
+
 /// What is on its way to the log.
 pub(crate) struct Outbox {
     worker: Box<dyn Worker>,
+    state: Table,
     tended: Instant,
     numbers: Numbers,
     unit: Unit,
@@ -27,6 +43,7 @@ pub(crate) struct Outbox {
     batch_documents: usize,
     batch_bytes: usize,
     units_in_flight: usize,
+    point: &'static str,
 }
 
 /// The log does not take a message as large as a document's would be.
@@ -39,19 +56,21 @@ pub(crate) struct Oversize {
 }
 
 impl Outbox {
-    pub(crate) fn new(mut worker: Box<dyn Worker>, config: &Config) -> Result<Self, WatcherError> {
-        let numbers = Numbers::load(worker.as_mut(), &config.writer);
+    pub(crate) fn new(mut worker: Box<dyn Worker>, sender: Sender<'_>) -> Result<Self, WatcherError> {
+        let numbers = Numbers::load(worker.as_mut(), sender.order, sender.writer);
         Ok(Self {
             worker,
+            state: sender.state,
             tended: Instant::now(),
             numbers: numbers.map_err(WatcherError::log("look up the count of documents"))?,
             unit: Unit::default(),
             unit_bytes: 0,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
-            batch_documents: config.batch_documents,
-            batch_bytes: config.batch_bytes,
-            units_in_flight: config.units_in_flight,
+            batch_documents: sender.batch_documents,
+            batch_bytes: sender.batch_bytes,
+            units_in_flight: sender.units_in_flight,
+            point: sender.point,
         })
     }
 
@@ -91,14 +110,20 @@ impl Outbox {
         rejected.dropped_bytes
     }
 
-    fn produce(&mut self, message: Outgoing) {
+    /// Adds a message of another kind.
+    pub(crate) fn produce(&mut self, message: Outgoing) {
         self.unit_bytes += message.value.len();
         self.unit.produced.push(message);
     }
 
-    /// Adds a change of the table of checkpoints.
+    /// Adds a change of the table of state.
     pub(crate) fn put(&mut self, key: &[u8], value: Bytes) {
-        self.unit.state.push(Change::Put { table: FILES, key: Bytes::copy_from_slice(key), value });
+        self.put_in(self.state, key, value);
+    }
+
+    /// Adds a change of a table.
+    pub(crate) fn put_in(&mut self, table: Table, key: &[u8], value: Bytes) {
+        self.unit.state.push(Change::Put { table, key: Bytes::copy_from_slice(key), value });
     }
 
     /// Whether the unit is large enough to be handed over. Asked only where the unit holds all that belongs together.
@@ -113,7 +138,7 @@ impl Outbox {
         if self.unit.is_empty() {
             return Ok(());
         }
-        failpoint("watcher.submit.before");
+        failpoint(self.point);
         self.unit.state.extend(self.numbers.changes());
         let bytes = std::mem::take(&mut self.unit_bytes);
         let unit = std::mem::take(&mut self.unit);
@@ -143,18 +168,28 @@ impl Outbox {
         self.worker.wait(ticket).map_err(WatcherError::log("wait for documents to be durable"))
     }
 
-    /// The value of a key in the table of checkpoints, as of the last flush.
+    /// The value of a key in the table of state, as of the last flush.
     pub(crate) fn get(&mut self, key: &[u8]) -> Result<Option<Bytes>, WatcherError> {
-        self.worker.get(FILES, key).map_err(WatcherError::log("look up a checkpoint"))
+        self.worker.get(self.state, key).map_err(WatcherError::log("look up what was read"))
     }
 
-    /// Visits the table of checkpoints.
+    /// Visits the table of state.
     pub(crate) fn scan(
         &mut self,
         prefix: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), WatcherError> {
-        self.worker.scan(FILES, prefix, visit).map_err(WatcherError::log("load the checkpoints"))
+        self.scan_in(self.state, prefix, visit)
+    }
+
+    /// Visits a table.
+    pub(crate) fn scan_in(
+        &mut self,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), WatcherError> {
+        self.worker.scan(table, prefix, visit).map_err(WatcherError::log("load what was read"))
     }
 }
 

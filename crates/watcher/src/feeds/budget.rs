@@ -126,7 +126,10 @@ mod tests {
         budget.back_off(one, 100_000);
         budget.back_off(one, 90_000);
         assert_eq!(budget.take(one, 99_999), Err(100_000));
-        assert_eq!((budget.take(Domain(2), 99_999), budget.sweep(99_999), budget.sweep(100_000)), (Ok(()), 1, 0));
+        assert_eq!(
+            (budget.take(Domain(2), 99_999), budget.sweep(99_999), budget.sweep(100_000)),
+            (Ok(()), 1, 0)
+        );
         assert_eq!(budget.take(one, 100_000), Ok(()));
     }
 

@@ -17,7 +17,7 @@ use super::policy::{
 };
 use super::reading::{Content, Item, Reading};
 use super::silence::event_time;
-use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Unreadable, Validators};
+use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Validators};
 
 /// Redirects followed in one poll.
 pub const MOST_HOPS: u8 = 5;
@@ -401,11 +401,9 @@ fn hop(poll: &mut Poll, came: &Came, allowed: &Allowed) -> Result<Url, Outcome> 
     let location = came.location.as_deref().ok_or(Outcome::ClientError)?;
     let to = check_redirect(&poll.at, location, allowed).map_err(|why| match why {
         BadUrl::Unreadable => Outcome::ClientError,
-        BadUrl::Scheme
-        | BadUrl::Credentials
-        | BadUrl::NotPublic
-        | BadUrl::LocalName
-        | BadUrl::Downgrade => Outcome::RefusedAddress,
+        BadUrl::Scheme | BadUrl::Credentials | BadUrl::NotPublic | BadUrl::LocalName | BadUrl::Downgrade => {
+            Outcome::RefusedAddress
+        }
     })?;
     poll.for_good &= matches!(came.status, 301 | 308);
     if poll.for_good {
@@ -464,7 +462,7 @@ impl Ended {
 fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
     state.retry_at_ms = came.retry_after_ms.map_or(0, |after| now_ms.saturating_add(after));
     if came.is_challenge {
-        state.looks.unreadable = Unreadable::Foreign;
+        state.looks.is_unreadable = true;
         return Ended::with(Outcome::WrongContent);
     }
     match came.status {
@@ -502,7 +500,7 @@ fn since(before_ms: i64, now_ms: i64) -> i64 {
 
 /// Nothing new: known items only.
 fn unchanged(feed: &Feed, state: &mut FeedState, now_ms: i64) {
-    state.looks.unreadable = Unreadable::No;
+    state.looks.is_unreadable = false;
     state.same_since_ms = since(state.same_since_ms, now_ms);
     adapted(feed, state, 1, 1, now_ms);
     state.rhythm.pass(now_ms);
@@ -539,12 +537,8 @@ fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i6
             if is_news {
                 state.rejected_ms = now_ms;
             }
-            let (outcome, looks) = if may_be_broken {
-                (Outcome::Malformed, Unreadable::Broken)
-            } else {
-                (Outcome::WrongContent, Unreadable::Foreign)
-            };
-            state.looks.unreadable = looks;
+            let outcome = if may_be_broken { Outcome::Malformed } else { Outcome::WrongContent };
+            state.looks.is_unreadable = true;
             Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
         }
         Some(Content::Feed { hash, reading }) => {
@@ -684,14 +678,22 @@ fn look(
         items: u32::try_from(total).unwrap_or(u32::MAX),
         title: if is_taken_over { before.title } else { reading.title_hash },
         domain: if is_taken_over { before.domain } else { domain },
-        arabic_percent: if is_taken_over || total == 0 { before.arabic_percent } else { reading.arabic_percent },
+        arabic_percent: if is_taken_over || total == 0 {
+            before.arabic_percent
+        } else {
+            reading.arabic_percent
+        },
         wrong_since_ms: if is_taken_over { wrong_since_ms } else { 0 },
         is_empty: total == 0 && (before.items > 0 || before.is_empty || !state.known.is_empty()),
-        unreadable: Unreadable::No,
+        is_unreadable: false,
         lost_items: reading.items_lost > 0,
         is_undated: 2 * reading.undated > total,
         faults: reading.faults_hash,
-        fault_polls: if same_faults { before.fault_polls.saturating_add(1) } else { u8::from(reading.faults_hash != 0) },
+        fault_polls: if same_faults {
+            before.fault_polls.saturating_add(1)
+        } else {
+            u8::from(reading.faults_hash != 0)
+        },
         known_percent: if before.hash == 0 { share } else { before.known_percent * 0.9 + share * 0.1 },
     };
     state.looks = next;
@@ -707,7 +709,6 @@ fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) ->
     // Who cannot be asked for changes only is asked once a day.
     let floor_ms = if state.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms };
     Plan {
-        start_ms: state.start_ms,
         end_ms: now_ms,
         floor_ms,
         interval_ms: state.interval_ms,
@@ -748,7 +749,8 @@ fn done(
     let failing = if is_excused { Failing::Not } else { ended.failing };
     state.next_ms = next_poll(&plan(feed, state, now_ms, failing));
     let left = if is_excused { None } else { verdict(feed, state, now_ms) };
-    let Ended { outcome, items, counts, overlap, is_overrun, reading, unreadable, domain_until_ms, .. } = ended;
+    let Ended { outcome, items, counts, overlap, is_overrun, reading, unreadable, domain_until_ms, .. } =
+        ended;
     Step::Done(Box::new(Done {
         outcome,
         items,
@@ -804,11 +806,9 @@ pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
         longest_gap_ms: state.rhythm.longest_gap_ms(),
         is_gone: state.is_gone || state.missing_since_ms > 0 && now_ms - state.missing_since_ms >= WEEK,
         is_throttled: state.retry_at_ms > now_ms,
-        is_wrong: state.looks.wrong_since_ms > 0 || state.looks.unreadable == Unreadable::Foreign,
+        is_wrong: state.looks.wrong_since_ms > 0 || state.looks.is_unreadable,
         is_empty: state.looks.is_empty,
-        is_malformed: state.looks.lost_items
-            || state.looks.fault_polls >= 3
-            || state.looks.unreadable == Unreadable::Broken,
+        is_malformed: state.looks.lost_items || state.looks.fault_polls >= 3,
         is_undated: state.looks.is_undated && state.looks.items > 0,
         is_skewed: state.skew.is_skewed(interval_ms.max(state.next_ms - state.start_ms)),
         is_moved: state.moved_ms > 0 && now_ms - state.moved_ms < DAY,

@@ -17,14 +17,14 @@ pub enum State {
     Undated,
     /// Its items carry dates of another clock.
     ClockSkewed,
+    /// Items were lost in what it sent, or it sends the same fault every time.
+    Malformed,
     /// Silent for longer than its rhythm allows, or not reached for two intervals.
     Late,
     /// It asked to be left alone for a while.
     Throttled,
     /// It changes its state again and again.
     Flapping,
-    /// Items were lost in what it sent, or it sends the same fault every time.
-    Malformed,
     /// Twice as late as late.
     Stale,
     /// It answers with a feed that has no item, and had some before.
@@ -44,10 +44,10 @@ impl State {
         Self::Moved,
         Self::Undated,
         Self::ClockSkewed,
+        Self::Malformed,
         Self::Late,
         Self::Throttled,
         Self::Flapping,
-        Self::Malformed,
         Self::Stale,
         Self::SilentEmpty,
         Self::WrongContent,
@@ -130,9 +130,9 @@ pub fn judge(seen: &Seen) -> State {
         (State::WrongContent, seen.is_wrong),
         (State::SilentEmpty, seen.is_empty),
         (State::Stale, stale),
-        (State::Malformed, seen.is_malformed),
         (State::Throttled, seen.is_throttled),
         (State::Late, late),
+        (State::Malformed, seen.is_malformed),
         (State::ClockSkewed, seen.is_skewed),
         (State::Undated, seen.is_undated),
         (State::Moved, seen.is_moved),
@@ -163,7 +163,8 @@ impl Health {
             return None;
         }
         // A stored move is a fact of its own; everything else is believed the second time.
-        let is_certain = candidate == State::Moved || self.wants.is_some_and(|wants| agrees(wants, candidate, self.state));
+        let is_certain =
+            candidate == State::Moved || self.wants.is_some_and(|wants| agrees(wants, candidate, self.state));
         if !is_certain {
             self.wants = Some(candidate);
             return None;

@@ -10,10 +10,24 @@
 
 pub mod address;
 pub mod budget;
+mod deliver;
 pub mod engine;
 pub mod fetch;
+pub mod guard;
 pub mod health;
+mod metrics;
+pub mod outage;
 pub mod policy;
+mod poller;
+mod read;
 pub mod reading;
+mod roster;
 pub mod silence;
 pub mod state;
+mod statement;
+
+#[cfg(test)]
+mod tests;
+
+pub use metrics::FeedMetrics;
+pub use poller::{Clock, FAILPOINTS, FeedsConfig, FeedsSummary, GROUP, run, worker_spec};

@@ -1,7 +1,7 @@
 //! When to ask a feed again. Every rule only puts the next poll off; none brings it forward.
 //!
 //! ```text
-//! next = max(last start + floor, + adapted interval, + back-off, max-age / Expires, ttl, sy:*, Retry-After), at most a day
+//! next = end of the last poll + max(floor, adapted interval, back-off, max-age / Expires, ttl, sy:*, Retry-After)
 //!        + 0 to 10 % of that, by the feed's hash            (only adds: an early poll is a broken promise)
 //!        then out of the feed's skipHours and skipDays
 //! ```
@@ -54,9 +54,7 @@ impl Says {
 /// All that the next poll depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// When the last poll began.
-    pub start_ms: i64,
-    /// When its answer was there.
+    /// When the last poll ended: everything is counted from there, so that a slow answer never makes the next request look early to its server.
     pub end_ms: i64,
     /// [`Says::floor_ms`].
     pub floor_ms: i64,
@@ -74,22 +72,14 @@ pub struct Plan<'a> {
 
 /// When to ask again, in milliseconds since the Unix epoch.
 pub fn next_poll(plan: &Plan<'_>) -> i64 {
-    let Plan { start_ms, end_ms, floor_ms, interval_ms, back_off_ms, retry_at_ms, says, hash } = *plan;
-    let said = |seconds: u32| i64::from(seconds) * SECOND;
-    let asked = [
-        start_ms + interval_ms,
-        start_ms + said(says.ttl_s),
-        start_ms + said(says.period_s),
-        // A cached answer is good from when it came.
-        end_ms + said(says.max_age_s),
-    ];
-    let asked = asked.into_iter().max().unwrap_or(start_ms).min(end_ms + CAP_MS);
-    let next = asked
-        .max(start_ms + floor_ms)
-        .max(start_ms + back_off_ms.min(GONE_CAP_MS))
-        .max(retry_at_ms.min(end_ms + RETRY_AFTER_CAP_MS));
-    let span = (next - start_ms).max(0);
-    outside_windows(next + share(span / 10, hash), says, hash)
+    let Plan { end_ms, floor_ms, interval_ms, back_off_ms, retry_at_ms, says, hash } = *plan;
+    let said = [says.ttl_s, says.period_s, says.max_age_s].into_iter().max().unwrap_or(0);
+    let asked = interval_ms.max(i64::from(said) * SECOND).min(CAP_MS);
+    let pause = asked
+        .max(floor_ms)
+        .max(back_off_ms.min(GONE_CAP_MS))
+        .max((retry_at_ms - end_ms).min(RETRY_AFTER_CAP_MS));
+    outside_windows(end_ms + pause + share(pause / 10, hash), says, hash)
 }
 
 /// 0 to `most`, by the feed's hash.
@@ -100,7 +90,7 @@ fn share(most: i64, hash: u64) -> i64 {
 
 /// The first moment from `next` on that no skip window covers, spread over a quarter of an hour where it was moved: or all feeds with the same
 /// windows would come at once.
-fn outside_windows(next: i64, says: &Says, hash: u64) -> i64 {
+pub fn outside_windows(next: i64, says: &Says, hash: u64) -> i64 {
     if !has_room(says) || !is_skipped(next, says) {
         return next;
     }
@@ -182,7 +172,7 @@ pub enum Failing {
     Otherwise,
 }
 
-/// How long a feed is left alone after so many failed polls in a row, from the start of the last. Grows in line: a feed that comes back is found
+/// How long a feed is left alone after so many failed polls in a row. Grows in line: a feed that comes back is found
 /// within about a tenth of the time it was away, and within a day (a week where it said 410).
 pub fn back_off(failing: Failing, failures: u32, floor_ms: i64) -> i64 {
     let times = |base: i64, cap: i64| base.saturating_mul(1 + i64::from(failures.min(1000))).min(cap);

@@ -66,18 +66,6 @@ pub struct Moving {
     pub since_ms: i64,
 }
 
-/// Whether an answer of 200 could be read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unreadable {
-    /// It could.
-    #[default]
-    No,
-    /// It was broken beyond reading.
-    Broken,
-    /// It was something else.
-    Foreign,
-}
-
 /// What the last whole document was like.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Looks {
@@ -93,8 +81,8 @@ pub struct Looks {
     pub arabic_percent: u8,
     /// It looked like another feed; since when, 0 for not.
     pub wrong_since_ms: i64,
-    /// Whether what came since then was no feed.
-    pub unreadable: Unreadable,
+    /// What came since then was no feed.
+    pub is_unreadable: bool,
     /// It had no item though an earlier one had.
     pub is_empty: bool,
     /// Items of it were lost.
@@ -166,6 +154,8 @@ pub struct FeedState {
     pub overruns: u32,
     /// When an unreadable document was last kept.
     pub rejected_ms: i64,
+    /// When its health was last told.
+    pub told_ms: i64,
 }
 
 impl FeedState {
@@ -263,7 +253,8 @@ mod tests {
 
     /// A feed with everything a busy one has.
     fn busy() -> FeedState {
-        let url = "https://www.example-newspaper.com/arabic/section/world/feed/rss.xml?format=full".to_owned();
+        let url =
+            "https://www.example-newspaper.com/arabic/section/world/feed/rss.xml?format=full".to_owned();
         let mut state = FeedState::new(url.clone(), 1, NOW, NOW);
         state.validators = Some(Validators {
             etag: Some(b"W/\"5f3759df-a1b2c3d4e5f60718293a4b5c6d7e8f90\"".to_vec()),
@@ -275,10 +266,15 @@ mod tests {
             let time = NOW + hour * HOUR;
             state.rhythm.learn(&mut [time; 5], time);
         }
-        state.remember(&(0..100_u64).map(|item| Known::new(item.wrapping_mul(0x9E37_79B9_7F4A_7C15), item)).collect::<Vec<_>>());
+        state.remember(
+            &(0..100_u64)
+                .map(|item| Known::new(item.wrapping_mul(0x9E37_79B9_7F4A_7C15), item))
+                .collect::<Vec<_>>(),
+        );
         state.moving = Some(Moving { url, since_ms: NOW });
         (0..8).for_each(|poll| state.skew.learn(NOW - poll, NOW));
-        state.looks = Looks { hash: u64::MAX, title: u64::MAX, domain: u64::MAX, faults: 9, ..Looks::default() };
+        state.looks =
+            Looks { hash: u64::MAX, title: u64::MAX, domain: u64::MAX, faults: 9, ..Looks::default() };
         state.next_ms = NOW + DAY;
         state
     }

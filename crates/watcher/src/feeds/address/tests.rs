@@ -172,9 +172,13 @@ fn what_is_public_is_kept_as_it_is_written() {
 #[test]
 fn only_the_operator_opens_a_block_and_only_that_block() {
     let allowed = Allowed(vec!["127.0.0.0/8".parse().expect("a block")]);
-    for (text, permitted) in
-        [("127.9.9.9", true), ("::ffff:127.0.0.1", true), ("::1", false), ("10.0.0.1", false), ("8.8.8.8", true)]
-    {
+    for (text, permitted) in [
+        ("127.9.9.9", true),
+        ("::ffff:127.0.0.1", true),
+        ("::1", false),
+        ("10.0.0.1", false),
+        ("8.8.8.8", true),
+    ] {
         assert_eq!(allowed.permits(text.parse().expect(text)), permitted, "{text}");
     }
     assert!(check_url("http://127.0.0.1:81/", &allowed).is_ok());

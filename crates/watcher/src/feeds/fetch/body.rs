@@ -155,8 +155,20 @@ impl Unpacker {
     fn finish(mut self, wire_bytes: u64, limits: &Limits) -> Result<Vec<u8>, Failure> {
         let flushed = match &mut self {
             Self::Identity(_) => Ok(()),
-            Self::Gzip(decoder) => if wire_bytes > 0 { decoder.try_finish() } else { Ok(()) },
-            Self::Br(decoder) => if wire_bytes > 0 { decoder.close() } else { Ok(()) },
+            Self::Gzip(decoder) => {
+                if wire_bytes > 0 {
+                    decoder.try_finish()
+                } else {
+                    Ok(())
+                }
+            }
+            Self::Br(decoder) => {
+                if wire_bytes > 0 {
+                    decoder.close()
+                } else {
+                    Ok(())
+                }
+            }
             Self::Zstd(decoder) => decoder.flush(),
         };
         flushed.map_err(|error| self.failure(&error))?;

@@ -83,7 +83,8 @@ pub(super) async fn connect(
     };
     let name = name.map_err(|_| Failure::Tls)?;
     let started = Instant::now();
-    let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|_| Failure::Tls)?;
+    let stream =
+        TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|_| Failure::Tls)?;
     phases[2] = Some(started.elapsed().as_secs_f64());
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Connected { stream: Stream::Tls(Box::new(stream)), is_http2 })
@@ -111,7 +112,8 @@ async fn addresses(
         return Err(Failure::Dns);
     }
     // The port is the URL's, whatever the resolver says.
-    let permitted = found.into_iter().filter(|address| allowed.permits(address.ip()) && address.port() == port);
+    let permitted =
+        found.into_iter().filter(|address| allowed.permits(address.ip()) && address.port() == port);
     let permitted: Vec<SocketAddr> = permitted.collect();
     if permitted.is_empty() { Err(Failure::RefusedAddress) } else { Ok(permitted) }
 }
@@ -126,7 +128,9 @@ async fn first(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
             Ok(Err(error))
                 if matches!(
                     error.kind(),
-                    io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkDown
+                    io::ErrorKind::NetworkUnreachable
+                        | io::ErrorKind::HostUnreachable
+                        | io::ErrorKind::NetworkDown
                 ) =>
             {
                 Failure::Timeout
@@ -139,7 +143,11 @@ async fn first(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),

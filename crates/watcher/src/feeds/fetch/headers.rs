@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::HeaderMap;
-use hyper::header::{AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER};
+use hyper::header::{
+    AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+};
 
 use super::Response;
 use crate::feeds::engine::Came;
@@ -123,7 +125,13 @@ mod tests {
             (&[("retry-after", "Tuesday, 05-Sep-23 09:15:00 GMT")], Some(3_600_000)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "-1")], None),
-            (&[("retry-after", "Tue, 05 Sep 2023 11:15:00 GMT"), ("date", "Tue, 05 Sep 2023 11:14:00 GMT")], Some(60_000)),
+            (
+                &[
+                    ("retry-after", "Tue, 05 Sep 2023 11:15:00 GMT"),
+                    ("date", "Tue, 05 Sep 2023 11:14:00 GMT"),
+                ],
+                Some(60_000),
+            ),
         ] {
             assert_eq!(retry_after_ms(&headers(lines), NOW), wanted, "{lines:?}");
         }

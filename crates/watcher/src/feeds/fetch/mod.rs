@@ -143,8 +143,8 @@ impl Client {
         limits: Limits,
         resolver: Arc<dyn Resolve>,
     ) -> Result<Self, WatcherError> {
-        let agent = HeaderValue::from_str(agent)
-            .map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
+        let agent =
+            HeaderValue::from_str(agent).map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
         Ok(Self { limits, agent, allowed, tls: connect::tls()?, resolver })
     }
 
@@ -156,12 +156,18 @@ impl Client {
     }
 
     async fn exchange(&self, request: &Request, cost: &mut Cost) -> Result<Response, Failure> {
-        let connecting =
-            connect::connect(&request.url, self.resolver.as_ref(), &self.allowed, &self.tls, &mut cost.phases);
+        let connecting = connect::connect(
+            &request.url,
+            self.resolver.as_ref(),
+            &self.allowed,
+            &self.tls,
+            &mut cost.phases,
+        );
         let connected = timeout(self.limits.connect, connecting).await.unwrap_or(Err(Failure::Timeout))?;
         let started = Instant::now();
-        let (answer, _driver) =
-            timeout(self.limits.first_byte, self.ask(request, connected)).await.unwrap_or(Err(Failure::Timeout))?;
+        let (answer, _driver) = timeout(self.limits.first_byte, self.ask(request, connected))
+            .await
+            .unwrap_or(Err(Failure::Timeout))?;
         cost.phases[3] = Some(started.elapsed().as_secs_f64());
         let (parts, incoming) = answer.into_parts();
         let status = parts.status.as_u16();
@@ -220,10 +226,8 @@ impl Client {
             .header(header::USER_AGENT, &self.agent)
             .header(header::ACCEPT, ACCEPT)
             .header(header::ACCEPT_ENCODING, "gzip, br, zstd");
-        let conditions: [(HeaderName, &Option<Vec<u8>>); 2] = [
-            (header::IF_NONE_MATCH, &request.etag),
-            (header::IF_MODIFIED_SINCE, &request.last_modified),
-        ];
+        let conditions: [(HeaderName, &Option<Vec<u8>>); 2] =
+            [(header::IF_NONE_MATCH, &request.etag), (header::IF_MODIFIED_SINCE, &request.last_modified)];
         for (name, value) in conditions {
             if let Some(value) = value {
                 message = message.header(name, value.as_slice());

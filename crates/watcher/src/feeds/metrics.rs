@@ -1,0 +1,324 @@
+//! The poller's metrics. Every label's values are closed, and there from the start; series of single feeds exist for a list that the operator writes.
+
+use barid_feed::Fault;
+use prometheus::core::Collector;
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
+};
+
+use super::engine::{Done, Outcome};
+use super::fetch::{Coding, Cost, PHASES};
+use super::guard::Rule;
+use super::health::State;
+use super::policy::SECOND;
+use super::reading::Reading;
+use super::state::FeedState;
+use crate::WatcherError;
+
+/// The poller's metrics. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct FeedMetrics {
+    feeds: IntGaugeVec,
+    fetches: IntCounterVec,
+    fetch_seconds: HistogramVec,
+    bytes: IntCounterVec,
+    pub(crate) parse_seconds: Histogram,
+    pub(crate) schedule_delay: Histogram,
+    item_age: Histogram,
+    items: IntCounterVec,
+    faults: IntCounterVec,
+    items_lost: IntCounter,
+    overlap: Histogram,
+    violations: IntCounterVec,
+    pub(crate) backing_off: IntGauge,
+    pub(crate) own_outage: IntGauge,
+    pub(crate) in_flight: IntGauge,
+    pub(crate) rejected: IntCounter,
+    pub(crate) dropped_bytes: IntCounter,
+    watched: Watched,
+}
+
+/// Series of the watched feeds, by label `feed`.
+#[derive(Debug, Clone)]
+struct Watched {
+    state: IntGaugeVec,
+    silence: GaugeVec,
+    limit: GaugeVec,
+    last_item: IntGaugeVec,
+    last_success: IntGaugeVec,
+    failures: IntGaugeVec,
+    skew: IntGaugeVec,
+    overruns: IntGaugeVec,
+}
+
+const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
+const STAGES: [&str; 2] = ["wire", "decoded"];
+
+impl FeedMetrics {
+    /// Registers every metric.
+    ///
+    /// # Errors
+    /// A name that is taken.
+    pub fn register(registry: &Registry) -> Result<Self, WatcherError> {
+        let add = Add(registry);
+        let metrics = Self {
+            feeds: add.gauges("barid_feeds", "Feeds by state", &["state"])?,
+            fetches: add.counters("barid_feed_fetches_total", "Polls by how they ended", &["outcome"])?,
+            fetch_seconds: add.histograms(
+                "barid_feed_fetch_seconds",
+                "Time of each phase of a request",
+                "phase",
+                &[0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0],
+            )?,
+            bytes: add.counters("barid_feed_bytes_total", "Bytes of bodies", &["stage", "coding"])?,
+            parse_seconds: add.histogram(
+                "barid_feed_parse_seconds",
+                "Time to read one document",
+                &[0.0005, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0],
+            )?,
+            schedule_delay: add.histogram(
+                "barid_feed_schedule_delay_seconds",
+                "How much later than planned a poll began; budgets of hosts are part of the plan",
+                &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0, 3600.0],
+            )?,
+            item_age: add.histogram(
+                "barid_feed_item_age_seconds",
+                "From an item's own date to when it was first seen",
+                &[60.0, 300.0, 900.0, 3600.0, 10_800.0, 43_200.0, 86_400.0, 604_800.0],
+            )?,
+            items: add.counters("barid_feed_items_total", "Items of documents", &["verdict"])?,
+            faults: add.counters(
+                "barid_feed_faults_total",
+                "Faults of documents, each repaired",
+                &["fault"],
+            )?,
+            items_lost: add
+                .counter("barid_feed_items_lost_total", "Items that could not be read for a fault")?,
+            overlap: add.histogram(
+                "barid_feed_window_overlap_ratio",
+                "How much of a document was in the one before it",
+                &[0.0, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 1.0],
+            )?,
+            violations: add.counters(
+                "barid_feed_politeness_violations_total",
+                "Requests that would have broken a rule, and were not sent: a fault in barid",
+                &["rule"],
+            )?,
+            backing_off: add.gauge("barid_feed_hosts_backing_off", "Registered domains that said 429")?,
+            own_outage: add
+                .gauge("barid_feed_own_outage", "1 while nobody can be reached: failures are not counted")?,
+            in_flight: add.gauge("barid_feed_requests_in_flight", "Requests under way")?,
+            rejected: add
+                .counter("barid_feed_rejected_total", "Documents and items handed over as rejected")?,
+            dropped_bytes: add
+                .counter("barid_feed_rejected_dropped_bytes_total", "Bytes of these that are not kept")?,
+            watched: Watched::register(&add)?,
+        };
+        metrics.start();
+        Ok(metrics)
+    }
+
+    /// Every value of every closed label, at 0.
+    fn start(&self) {
+        State::ALL.iter().for_each(|state| self.feeds.with_label_values(&[state.name()]).set(0));
+        Outcome::ALL.iter().for_each(|outcome| drop(self.fetches.with_label_values(&[outcome.name()])));
+        PHASES.iter().for_each(|phase| drop(self.fetch_seconds.with_label_values(&[phase])));
+        for stage in STAGES {
+            Coding::ALL.iter().for_each(|coding| drop(self.bytes.with_label_values(&[stage, coding.name()])));
+        }
+        VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
+        Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
+        Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
+    }
+
+    /// How many feeds are in each state.
+    pub(crate) fn states(&self, counts: &[i64; 13]) {
+        for (state, count) in State::ALL.iter().zip(counts) {
+            self.feeds.with_label_values(&[state.name()]).set(*count);
+        }
+    }
+
+    /// What a request took.
+    pub(crate) fn cost(&self, cost: &Cost) {
+        for (phase, seconds) in PHASES.iter().zip(cost.phases) {
+            if let Some(seconds) = seconds {
+                self.fetch_seconds.with_label_values(&[phase]).observe(seconds);
+            }
+        }
+        let coding = cost.coding.name();
+        self.bytes.with_label_values(&["wire", coding]).inc_by(cost.wire_bytes);
+        self.bytes.with_label_values(&["decoded", coding]).inc_by(cost.body_bytes);
+    }
+
+    /// A poll that ended.
+    pub(crate) fn done(&self, done: &Done, now_ms: i64) {
+        self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        let counts = done.counts;
+        let of = [counts.new, counts.known, counts.updated, counts.undated, counts.future];
+        for (verdict, count) in VERDICTS.iter().zip(of) {
+            self.items.with_label_values(&[verdict]).inc_by(count);
+        }
+        for delivered in done.items.iter().filter(|one| !one.is_update) {
+            if let Some(date) = delivered.item.published_ms {
+                self.item_age.observe((now_ms - date).max(0) as f64 / SECOND as f64);
+            }
+        }
+        if let Some(overlap) = done.overlap {
+            self.overlap.observe(f64::from(overlap));
+        }
+        if let Some(reading) = &done.reading {
+            self.reading(reading);
+        }
+    }
+
+    fn reading(&self, reading: &Reading) {
+        for (fault, count) in &reading.faults {
+            self.faults.with_label_values(&[fault]).inc_by(*count);
+        }
+        self.items_lost.inc_by(reading.items_lost);
+    }
+
+    /// An item that the log does not take.
+    pub(crate) fn dropped(&self) {
+        self.items.with_label_values(&["dropped"]).inc();
+    }
+
+    /// A request that would have broken a rule.
+    pub(crate) fn violation(&self, rule: Rule) {
+        self.violations.with_label_values(&[rule.name()]).inc();
+    }
+
+    /// A watched feed after a poll.
+    pub(crate) fn watched(&self, feed: &str, state: &FeedState, skew_minutes: Option<i64>) {
+        let watched = &self.watched;
+        let silence = state.rhythm.silence(state.success_ms);
+        for known in State::ALL {
+            watched
+                .state
+                .with_label_values(&[feed, known.name()])
+                .set(i64::from(known == state.health.state));
+        }
+        watched.silence.with_label_values(&[feed]).set(silence.nats.into());
+        if let Some(limit) = silence.limit {
+            watched.limit.with_label_values(&[feed]).set(limit.into());
+        }
+        let last_item = state.rhythm.last_item_ms().unwrap_or(0) / SECOND;
+        watched.last_item.with_label_values(&[feed]).set(last_item);
+        watched.last_success.with_label_values(&[feed]).set(state.success_ms / SECOND);
+        watched.failures.with_label_values(&[feed]).set(state.failures.into());
+        watched.skew.with_label_values(&[feed]).set(skew_minutes.unwrap_or(0) * 60);
+        watched.overruns.with_label_values(&[feed]).set(state.overruns.into());
+    }
+}
+
+impl Watched {
+    fn register(add: &Add<'_>) -> Result<Self, WatcherError> {
+        const FEED: &[&str] = &["feed"];
+        Ok(Self {
+            state: add.gauges("barid_feed_state", "1 for the state of a watched feed", &["feed", "state"])?,
+            silence: add.floats(
+                "barid_feed_silence_nats",
+                "Items that should have come since the last one",
+                FEED,
+            )?,
+            limit: add.floats("barid_feed_silence_limit_nats", "A silence beyond this is too long", FEED)?,
+            last_item: add.gauges(
+                "barid_feed_last_item_timestamp_seconds",
+                "When the newest item was published or seen",
+                FEED,
+            )?,
+            last_success: add.gauges(
+                "barid_feed_last_success_timestamp_seconds",
+                "When it last answered as it should",
+                FEED,
+            )?,
+            failures: add.gauges("barid_feed_consecutive_failures", "Failed polls in a row", FEED)?,
+            skew: add.gauges("barid_feed_clock_skew_seconds", "How far its dates lie in the future", FEED)?,
+            overruns: add.gauges(
+                "barid_feed_window_overruns",
+                "Documents that shared no item with the one before: items may have been missed",
+                FEED,
+            )?,
+        })
+    }
+}
+
+/// Registers.
+struct Add<'a>(&'a Registry);
+
+impl Add<'_> {
+    fn it<C: Collector + Clone + 'static>(
+        &self,
+        metric: &'static str,
+        built: prometheus::Result<C>,
+    ) -> Result<C, WatcherError> {
+        let added = built.and_then(|it| self.0.register(Box::new(it.clone())).map(|()| it));
+        added.map_err(|source| WatcherError::Metric { metric, source })
+    }
+
+    fn counter(&self, name: &'static str, help: &str) -> Result<IntCounter, WatcherError> {
+        self.it(name, IntCounter::new(name, help))
+    }
+
+    fn counters(
+        &self,
+        name: &'static str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, WatcherError> {
+        self.it(name, IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauge(&self, name: &'static str, help: &str) -> Result<IntGauge, WatcherError> {
+        self.it(name, IntGauge::new(name, help))
+    }
+
+    fn gauges(&self, name: &'static str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, WatcherError> {
+        self.it(name, IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn floats(&self, name: &'static str, help: &str, labels: &[&str]) -> Result<GaugeVec, WatcherError> {
+        self.it(name, GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(&self, name: &'static str, help: &str, buckets: &[f64]) -> Result<Histogram, WatcherError> {
+        self.it(name, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+    }
+
+    fn histograms(
+        &self,
+        name: &'static str,
+        help: &str,
+        label: &str,
+        buckets: &[f64],
+    ) -> Result<HistogramVec, WatcherError> {
+        self.it(name, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &[label]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_labels_are_there_from_the_start_and_single_feeds_only_when_watched() {
+        let registry = Registry::new();
+        let metrics = FeedMetrics::register(&registry).expect("fresh registry");
+        let count = |name: &str| {
+            let families = registry.gather();
+            families.iter().find(|family| family.name() == name).map_or(0, |family| family.get_metric().len())
+        };
+        assert_eq!(count("barid_feeds"), 13);
+        assert_eq!(count("barid_feed_fetches_total"), 17);
+        assert_eq!(count("barid_feed_fetch_seconds"), 5);
+        assert_eq!(count("barid_feed_bytes_total"), 8);
+        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
+        assert_eq!(count("barid_feed_politeness_violations_total"), 8);
+        assert_eq!(count("barid_feed_state"), 0);
+        metrics.watched("news", &FeedState::default(), None);
+        assert_eq!(count("barid_feed_state"), 13);
+        let again = FeedMetrics::register(&registry).expect_err("taken").to_string();
+        assert!(again.contains("barid_feeds"), "{again}");
+    }
+}

@@ -1,0 +1,607 @@
+//! The loop: what is due is written down, then asked; what came is delivered with the feed's new state. One thread owns the log, a small runtime the network.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use barid_log::{Control, Outgoing, Wish, Worker, WorkerSpec, failpoint};
+use barid_record::{Reason, Rejected, Topic};
+use bytes::Bytes;
+use tokio::runtime::Runtime;
+
+use super::address::Allowed;
+use super::budget::{Budget, Domain};
+use super::engine::{self, Answer, Delivered, Done, Feed, Outcome, Poll, Request, Step};
+use super::fetch::{self, Client, Cost, Limits, Resolve, System};
+use super::guard;
+use super::metrics::FeedMetrics;
+use super::outage::Outage;
+use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
+use super::roster::{Roster, Stored, domain, take_over};
+use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState, Known};
+use super::{deliver, read, statement};
+use crate::WatcherError;
+use crate::outbox::{Outbox, Sender as From};
+
+/// The poller's group, and its name as a writer unless it is given another.
+pub const GROUP: &str = "feeds";
+
+/// The crash points of the poller: see `barid_log::failpoint`.
+pub const FAILPOINTS: &[&str] =
+    &["feeds.asked.after", "feeds.answer.after", "feeds.submit.before", "feeds.items.between"];
+
+/// The worker that [`run`] wants. It owns tables: one poller runs, others stand by.
+pub fn worker_spec() -> WorkerSpec {
+    WorkerSpec { group: GROUP.to_owned(), inputs: Vec::new(), tables: vec![FEEDS, ASKED, FEED_ORDER] }
+}
+
+/// Everything the poller is told.
+#[derive(Debug, Clone)]
+pub struct FeedsConfig {
+    /// The feeds.
+    pub feeds: Vec<Feed>,
+    /// Of these: ids of those that have series of their own in the metrics.
+    pub watch: Vec<String>,
+    /// The `User-Agent`.
+    pub agent: String,
+    /// What may be connected to beside the public internet.
+    pub allowed: Allowed,
+    /// How much an answer may take.
+    pub limits: Limits,
+    /// Names to addresses.
+    pub resolver: Arc<dyn Resolve>,
+    /// Requests under way, at most.
+    pub max_in_flight: usize,
+    /// Names the one who counts the documents: see [`barid_record::Order`].
+    pub writer: String,
+}
+
+impl Default for FeedsConfig {
+    fn default() -> Self {
+        Self {
+            feeds: Vec::new(),
+            watch: Vec::new(),
+            agent: concat!("barid/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allowed: Allowed::default(),
+            limits: Limits::default(),
+            resolver: Arc::new(System),
+            max_in_flight: 200,
+            writer: GROUP.to_owned(),
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What a run has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedsSummary {
+    /// Polls that ended.
+    pub polls: u64,
+    /// Of these, those that failed.
+    pub failed: u64,
+    /// Documents handed to the log.
+    pub documents: u64,
+    /// Inputs handed to the log as rejected.
+    pub rejected: u64,
+}
+
+/// Polls the feeds on the calling thread until `control` says otherwise, and returns when everything handed over is durable.
+///
+/// [`Wish::Drain`] asks every feed once that is due now. [`Wish::Stop`] asks nobody any more and waits a few seconds for who was asked.
+/// `clock` gives milliseconds since the Unix epoch.
+///
+/// # Errors
+/// A configuration that cannot work, or the log's own failure. No trouble with a feed is one.
+pub fn run(
+    config: &FeedsConfig,
+    worker: Box<dyn Worker>,
+    metrics: &FeedMetrics,
+    clock: Clock,
+    control: &Control,
+    progress: &dyn Fn(FeedsSummary),
+) -> Result<FeedsSummary, WatcherError> {
+    let client =
+        Client::new(&config.agent, config.allowed.clone(), config.limits, Arc::clone(&config.resolver))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("feeds-net")
+        .enable_all()
+        .build()
+        .map_err(|source| WatcherError::Threads { source })?;
+    let sender = From {
+        state: FEEDS,
+        order: FEED_ORDER,
+        writer: &config.writer,
+        batch_documents: 256,
+        batch_bytes: BATCH_BYTES,
+        units_in_flight: 8,
+        point: "feeds.submit.before",
+    };
+    let outbox = Outbox::new(worker, sender)?;
+    let (landing, landed) = channel();
+    let roster = Roster::new(&config.feeds, &config.watch);
+    let domains =
+        roster.entries.iter().map(|entry| entry.domain).collect::<std::collections::HashSet<_>>().len();
+    let mut poller = Poller {
+        config,
+        metrics,
+        clock,
+        control,
+        client,
+        runtime,
+        outbox,
+        roster,
+        budget: Budget::default(),
+        outage: Outage::new(domains),
+        redirected: HashMap::new(),
+        flying: HashMap::new(),
+        landing,
+        landed,
+        deliveries: Vec::new(),
+        summary: FeedsSummary::default(),
+        swept: Instant::now(),
+    };
+    poller.restore()?;
+    let result = poller.run(progress);
+    // Requests still under way end with the process: they were written down, and count.
+    poller.runtime.shutdown_background();
+    result?;
+    Ok(poller.summary)
+}
+
+/// A unit is handed over when its documents have so many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// The wish is looked at this often.
+const TICK: Duration = Duration::from_millis(100);
+/// What becomes due, and what lands, is gathered for so long: one commit for many.
+const GATHER: Duration = Duration::from_millis(15);
+/// A stop waits so long for answers.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+/// A feed's health is told anew after so long, changed or not: so its topic need not be kept for ever.
+const TELL_EVERY_MS: i64 = DAY;
+/// Whoever is put off for longer is planned anew.
+const LONG_MS: i64 = 5 * MINUTE;
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What came of a request.
+struct Landed {
+    place: u32,
+    answer: Answer,
+    cost: Cost,
+}
+
+/// A request under way.
+struct Flying {
+    poll: Poll,
+    domain: Domain,
+}
+
+/// A request that may be sent once it is written down.
+struct Ready {
+    place: u32,
+    poll: Poll,
+    request: Request,
+    last_hash: u64,
+}
+
+struct Poller<'a> {
+    config: &'a FeedsConfig,
+    metrics: &'a FeedMetrics,
+    clock: Clock,
+    control: &'a Control,
+    client: Client,
+    runtime: Runtime,
+    outbox: Outbox,
+    roster: Roster,
+    budget: Budget,
+    outage: Outage,
+    /// Polls that wait for a redirect's turn.
+    redirected: HashMap<u32, (Poll, Request)>,
+    flying: HashMap<u32, Flying>,
+    landing: Sender<Landed>,
+    landed: Receiver<Landed>,
+    deliveries: Vec<Landed>,
+    summary: FeedsSummary,
+    swept: Instant,
+}
+
+impl Poller<'_> {
+    /// Reads the tables, once.
+    fn restore(&mut self) -> Result<(), WatcherError> {
+        let now_ms = (self.clock)();
+        let places = self.roster.places();
+        let mut asked: Vec<Option<Asked>> = vec![None; self.roster.entries.len()];
+        self.outbox.scan_in(ASKED, b"", &mut |key, value| {
+            if let Some(place) = str::from_utf8(key).ok().and_then(|id| places.get(id)) {
+                asked[*place as usize] = Asked::from_bytes(value);
+            }
+        })?;
+        let mut stored: Vec<Stored> = asked.iter().map(|_| Stored::default()).collect();
+        let entries = &self.roster.entries;
+        self.outbox.scan(b"", &mut |key, value| {
+            let Some(&place) = str::from_utf8(key).ok().and_then(|id| places.get(id)) else { return };
+            let Some(state) = FeedState::from_bytes(value) else { return };
+            let feed = &entries[place as usize].feed;
+            let state = take_over(feed, state, asked[place as usize], now_ms);
+            stored[place as usize] = Stored {
+                next_ms: Some(state.next_ms),
+                domain: Some(domain(&state.url)),
+                state: state.health.state,
+            };
+        })?;
+        for (place, (mut stored, asked)) in (0..).zip(stored.into_iter().zip(asked)) {
+            if let (None, Some(asked)) = (stored.next_ms, asked) {
+                // Asked for the first time, and no answer was kept.
+                stored.next_ms = Some(asked.start_ms + HOUR + 2 * MINUTE);
+            }
+            self.roster.restore(place, stored, now_ms, self.control.wish() == Wish::Run);
+        }
+        self.metrics.states(&self.roster.counts);
+        tracing::info!(feeds = self.roster.entries.len(), "polling feeds");
+        Ok(())
+    }
+
+    fn run(&mut self, progress: &dyn Fn(FeedsSummary)) -> Result<(), WatcherError> {
+        let drain_from_ms = (self.clock)();
+        let mut stopping: Option<Instant> = None;
+        loop {
+            let wish = self.control.wish();
+            let now_ms = (self.clock)();
+            self.land(now_ms)?;
+            let ready = match wish {
+                Wish::Run => self.begin(now_ms, now_ms)?,
+                Wish::Drain => self.begin(now_ms, drain_from_ms)?,
+                Wish::Stop => Vec::new(),
+            };
+            self.outbox.flush()?;
+            if !ready.is_empty() {
+                self.outbox.wait()?;
+                failpoint("feeds.asked.after");
+                ready.into_iter().for_each(|ready| self.launch(ready));
+            }
+            progress(self.summary);
+            let is_idle = self.flying.is_empty() && self.redirected.is_empty() && self.deliveries.is_empty();
+            let is_over = match wish {
+                Wish::Run => false,
+                Wish::Drain => is_idle && (self.outage.since_ms().is_some() || !self.has_more(drain_from_ms)),
+                Wish::Stop => {
+                    let since = *stopping.get_or_insert_with(Instant::now);
+                    self.flying.is_empty() && self.deliveries.is_empty() || since.elapsed() >= STOP_WAIT
+                }
+            };
+            if is_over {
+                self.outbox.flush()?;
+                return self.outbox.wait();
+            }
+            self.sweep()?;
+            self.rest(now_ms);
+        }
+    }
+
+    /// Whether a drain has somebody left to ask.
+    fn has_more(&self, drain_from_ms: i64) -> bool {
+        self.roster.entries.iter().any(|entry| entry.due_ms <= drain_from_ms)
+    }
+
+    /// Waits until something lands or is due, at most a tick.
+    fn rest(&mut self, now_ms: i64) {
+        let due = self.roster.next_ms().map_or(TICK, |next_ms| {
+            Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or(0)).min(TICK)
+        });
+        let wait = if self.flying.len() >= self.config.max_in_flight || self.outage.since_ms().is_some() {
+            TICK
+        } else {
+            due
+        };
+        match self.landed.recv_timeout(wait.max(GATHER)) {
+            Ok(landed) => {
+                self.deliveries.push(landed);
+                std::thread::sleep(GATHER);
+            }
+            // The sender is ours too.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        self.deliveries.extend(self.landed.try_iter());
+    }
+
+    fn sweep(&mut self) -> Result<(), WatcherError> {
+        self.outbox.tend()?;
+        if self.swept.elapsed() >= SWEEP_EVERY {
+            self.swept = Instant::now();
+            let backing_off = self.budget.sweep((self.clock)());
+            self.metrics.backing_off.set(i64::try_from(backing_off).unwrap_or(i64::MAX));
+            self.metrics.states(&self.roster.counts);
+        }
+        self.metrics.own_outage.set(i64::from(self.outage.since_ms().is_some()));
+        self.metrics.in_flight.set(i64::try_from(self.flying.len()).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    /// Takes what is due, as far as budgets go, and writes it down.
+    fn begin(&mut self, now_ms: i64, by_ms: i64) -> Result<Vec<Ready>, WatcherError> {
+        let mut ready = Vec::new();
+        while self.flying.len() + ready.len() < self.config.max_in_flight {
+            // What was put off by a budget or a redirect is due by the clock; `by_ms` only says who is new in a drain.
+            let Some(place) = self.roster.pop(now_ms) else { break };
+            if let Some((poll, request)) = self.redirected.remove(&place) {
+                match self.budget.take(Domain::of(&request.url), now_ms) {
+                    Ok(()) => {
+                        ready.push(Ready { place, poll, request, last_hash: self.load(place)?.looks.hash })
+                    }
+                    Err(later_ms) => {
+                        self.redirected.insert(place, (poll, request));
+                        self.roster.put_off(place, later_ms);
+                    }
+                }
+                continue;
+            }
+            if self.roster.entries[place as usize].due_ms > by_ms {
+                self.roster.put_off(place, self.roster.entries[place as usize].due_ms.max(now_ms + SECOND));
+                break;
+            }
+            if let Err(later_ms) = self.outage.permits(now_ms) {
+                self.roster.put_off(place, later_ms);
+                break;
+            }
+            if let Err(later_ms) = self.budget.take(self.roster.entries[place as usize].domain, now_ms) {
+                if later_ms - now_ms > LONG_MS {
+                    // Its domain said 429: that is a new plan, and no delay.
+                    self.roster.plan(place, later_ms);
+                } else {
+                    self.roster.put_off(place, later_ms);
+                }
+                continue;
+            }
+            if let Some(one) = self.ask(place, now_ms)? {
+                ready.push(one);
+            }
+        }
+        Ok(ready)
+    }
+
+    /// Begins one feed's poll: its budget is taken already.
+    fn ask(&mut self, place: u32, now_ms: i64) -> Result<Option<Ready>, WatcherError> {
+        let mut state = self.load(place)?;
+        let Roster { entries, .. } = &self.roster;
+        let (feed, taken, due_ms) =
+            (&entries[place as usize].feed, entries[place as usize].domain, entries[place as usize].due_ms);
+        let clear_ms = outside_windows(now_ms, &state.says, feed.hash());
+        if clear_ms > now_ms {
+            // It was put off into one of the feed's own windows.
+            self.budget.give_back(taken, now_ms);
+            self.roster.plan(place, clear_ms);
+            return Ok(None);
+        }
+        let (poll, request) = match engine::begin(&state, now_ms, &self.config.allowed) {
+            Ok(begun) => begun,
+            Err(why) => {
+                tracing::debug!(feed = feed.id, url = state.url, %why, "not asked");
+                self.budget.give_back(taken, now_ms);
+                let left = engine::refuse(feed, &mut state, now_ms);
+                self.store(place, &state, left, Some(Outcome::RefusedAddress), None, now_ms);
+                return Ok(None);
+            }
+        };
+        if let Some(rule) = guard::broken(feed, &state, &request, poll.is_audit, now_ms) {
+            tracing::warn!(
+                feed = feed.id,
+                rule = rule.name(),
+                "a request would have broken a rule: this is a fault in barid, please report it"
+            );
+            self.metrics.violation(rule);
+            self.budget.give_back(taken, now_ms);
+            self.roster.plan(place, now_ms + HOUR);
+            return Ok(None);
+        }
+        self.metrics.schedule_delay.observe((now_ms - due_ms).max(0) as f64 / SECOND as f64);
+        let asked = Asked { start_ms: now_ms, is_whole: poll.is_whole() };
+        let id = self.roster.entries[place as usize].feed.id.as_bytes().to_vec();
+        self.outbox.put_in(ASKED, &id, Bytes::copy_from_slice(&asked.to_bytes()));
+        Ok(Some(Ready { place, poll, request, last_hash: state.looks.hash }))
+    }
+
+    /// The state of a feed, as it is now.
+    fn load(&mut self, place: u32) -> Result<FeedState, WatcherError> {
+        let now_ms = (self.clock)();
+        let feed = &self.roster.entries[place as usize].feed;
+        let stored = self.outbox.get(feed.id.as_bytes())?;
+        let state = stored.as_deref().and_then(FeedState::from_bytes);
+        Ok(match state {
+            Some(state) => take_over(feed, state, None, now_ms),
+            None => FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms),
+        })
+    }
+
+    /// Sends a request that was written down.
+    fn launch(&mut self, ready: Ready) {
+        let Ready { place, poll, request, last_hash } = ready;
+        self.flying.insert(place, Flying { poll, domain: Domain::of(&request.url) });
+        let (client, landing, clock) = (self.client.clone(), self.landing.clone(), Arc::clone(&self.clock));
+        let base = self.roster.entries[place as usize].feed.url.clone();
+        let parse_seconds = self.metrics.parse_seconds.clone();
+        self.runtime.spawn(async move {
+            let (result, cost) = client.send(&request).await;
+            let answer = match result {
+                Err(failure) => Answer::Failed(failure),
+                Ok(response) => answer(response, base, last_hash, clock, parse_seconds).await,
+            };
+            // Nobody listens any more once the poller has stopped.
+            let _ = landing.send(Landed { place, answer, cost });
+        });
+    }
+
+    /// Takes in what landed.
+    fn land(&mut self, now_ms: i64) -> Result<(), WatcherError> {
+        for landed in std::mem::take(&mut self.deliveries) {
+            failpoint("feeds.answer.after");
+            let Landed { place, answer, cost } = landed;
+            let Some(Flying { poll, domain }) = self.flying.remove(&place) else { continue };
+            self.metrics.cost(&cost);
+            self.budget.give_back(domain, now_ms);
+            let is_reached = match &answer {
+                Answer::Came(_) => true,
+                Answer::Failed(failure) => !Outcome::from(*failure).may_be_ours(),
+            };
+            let was_down = self.outage.since_ms().is_some();
+            self.outage.note(domain, is_reached, now_ms);
+            self.tell_outage(was_down);
+            let is_frozen = self.outage.since_ms().is_some();
+            let mut state = self.load(place)?;
+            let before = state.known.clone();
+            let feed = &self.roster.entries[place as usize].feed;
+            match engine::follow(feed, &mut state, poll, answer, now_ms, &self.config.allowed, is_frozen) {
+                Step::Ask(poll, request) => {
+                    self.redirected.insert(place, (*poll, request));
+                    self.roster.put_off(place, now_ms);
+                }
+                Step::Done(done) => self.deliver(place, state, before, *done, now_ms)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_outage(&self, was_down: bool) {
+        match (was_down, self.outage.since_ms().is_some()) {
+            (false, true) => tracing::warn!(
+                "no feed can be reached: taking it for an outage of our own; failures are not counted, and one request in a while finds out when it is over"
+            ),
+            (true, false) => tracing::info!("feeds can be reached again"),
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Hands over what a poll brought, with the feed's new state: in one unit, or where the items are too many for one in several, each of which says what was
+    /// delivered so far.
+    fn deliver(
+        &mut self,
+        place: u32,
+        state: FeedState,
+        mut before: Vec<Known>,
+        mut done: Done,
+        now_ms: i64,
+    ) -> Result<(), WatcherError> {
+        self.metrics.done(&done, now_ms);
+        self.summary.polls += 1;
+        self.summary.failed += u64::from(!done.outcome.is_success());
+        if let Some((domain, until_ms)) = done.domain_until_ms {
+            self.budget.back_off(domain, until_ms);
+        }
+        let from = done.from.to_string();
+        let id = self.roster.entries[place as usize].feed.id.clone();
+        if let Some((bytes, detail)) = done.unreadable.take() {
+            self.reject(deliver::unreadable(&id, &from, bytes, detail, now_ms));
+        }
+        let mut unit_bytes = 0;
+        for Delivered { item, .. } in std::mem::take(&mut done.items) {
+            if unit_bytes >= BATCH_BYTES {
+                self.part(place, &before)?;
+                unit_bytes = 0;
+            }
+            before.push(Known::new(item.id_hash, item.content_hash));
+            let document = deliver::document(&id, item, now_ms, &from);
+            unit_bytes += document.body.len();
+            match self.outbox.document(Topic::Raw, &document) {
+                Ok(()) => self.summary.documents += 1,
+                Err(size) => {
+                    let detail =
+                        format!("a message of {} bytes; the log takes {}", size.bytes, size.limit_bytes);
+                    let reason = Reason::TooLarge;
+                    self.metrics.dropped();
+                    self.reject(Rejected { reason, detail, position: None, dropped_bytes: 0, document });
+                }
+            }
+        }
+        let title = done.reading.as_ref().map(|reading| reading.title.clone());
+        self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
+        if self.outbox.is_full() { self.outbox.flush() } else { Ok(()) }
+    }
+
+    /// Hands over the items so far, with the state as it was before this poll but for them.
+    fn part(&mut self, place: u32, delivered: &[Known]) -> Result<(), WatcherError> {
+        let mut so_far = self.load(place)?;
+        so_far.known = delivered.to_vec();
+        let id = self.roster.entries[place as usize].feed.id.as_bytes().to_vec();
+        self.outbox.put(&id, so_far.to_bytes().into());
+        self.outbox.flush()?;
+        failpoint("feeds.items.between");
+        Ok(())
+    }
+
+    fn reject(&mut self, rejected: Rejected) {
+        self.summary.rejected += 1;
+        self.metrics.rejected.inc();
+        self.metrics.dropped_bytes.inc_by(self.outbox.rejected(rejected));
+    }
+
+    /// Puts a feed's new state into the unit, tells its health where there is something to tell, and plans its next poll.
+    fn store(
+        &mut self,
+        place: u32,
+        state: &FeedState,
+        left: Option<super::health::State>,
+        outcome: Option<Outcome>,
+        title: Option<&str>,
+        now_ms: i64,
+    ) {
+        let entry = &self.roster.entries[place as usize];
+        let mut state = state.clone();
+        let is_news = left.is_some() || now_ms - state.told_ms >= TELL_EVERY_MS;
+        if is_news {
+            state.told_ms = now_ms;
+            let said = statement::statement(&entry.feed, &state, left, outcome, title, now_ms);
+            if let Some(left) = left {
+                tracing::info!(
+                    feed = said.feed,
+                    state = said.state,
+                    was = left.name(),
+                    reason = said.reason,
+                    "a feed's health changed"
+                );
+            }
+            match said.to_json() {
+                Ok(json) => self.outbox.produce(Outgoing {
+                    topic: Topic::Health,
+                    timestamp_ms: now_ms,
+                    key: Bytes::copy_from_slice(entry.feed.id.as_bytes()),
+                    headers: said.headers(),
+                    value: json.into(),
+                }),
+                Err(error) => tracing::warn!(feed = said.feed, %error, "its health cannot be told"),
+            }
+        }
+        if entry.is_watched {
+            self.metrics.watched(&entry.feed.id, &state, state.skew.median_minutes());
+        }
+        self.outbox.put(entry.feed.id.as_bytes(), state.to_bytes().into());
+        self.roster.entries[place as usize].domain = domain(&state.url);
+        self.roster.becomes(place, state.health.state);
+        self.roster.plan(place, state.next_ms);
+    }
+}
+
+/// What the engine is told of a response. Large documents are read on a thread of their own: others' time limits run meanwhile.
+async fn answer(
+    response: fetch::Response,
+    base: String,
+    last_hash: u64,
+    clock: Clock,
+    parse_seconds: prometheus::Histogram,
+) -> Answer {
+    const LARGE: usize = 128 << 10;
+    let mut came = fetch::came(&response, clock());
+    if matches!(came.status, 200 | 226) {
+        let media = response.headers.get(hyper::header::CONTENT_TYPE);
+        let media = media.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = response.body;
+        let is_large = body.len() > LARGE;
+        let read = move || {
+            let _timer = parse_seconds.start_timer();
+            read::read(&body, media.as_deref(), &base, last_hash)
+        };
+        came.content = if is_large { tokio::task::spawn_blocking(read).await.ok() } else { Some(read()) };
+    }
+    Answer::Came(came)
+}

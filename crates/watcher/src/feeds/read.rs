@@ -1,0 +1,291 @@
+//! A document's bytes to what the engine asks about: the parser's entries as items, their HTML as text.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use barid_feed::{Entry, Feed, NotAFeed, Options};
+use bytes::Bytes;
+use html2text::render::TrivialDecorator;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::reading::{Content, Item, Reading};
+
+/// Wider than any line: text is not wrapped, a paragraph is one line.
+const WIDTH: usize = 1 << 24;
+/// More of an entry than this is no article.
+const MOST_TEXT_BYTES: usize = 8 << 20;
+
+/// Reads a document. `last_hash` is the hash of the last one, 0 for none. `url` is the address as configured, wherever
+/// it came from: ids that are relative to it must not change when the feed moves.
+pub(crate) fn read(bytes: &Bytes, content_type: Option<&str>, url: &str, last_hash: u64) -> Content {
+    let hash = content_hash(bytes);
+    if hash == last_hash {
+        return Content::Same;
+    }
+    // A fault of a parser, ours or the HTML library's, must not end the polling of all other feeds.
+    let read = catch_unwind(AssertUnwindSafe(|| parse(bytes, content_type, url)));
+    match read {
+        Ok(Ok(reading)) => Content::Feed { hash, reading: Box::new(reading) },
+        Ok(Err(why)) => Content::NotAFeed {
+            hash,
+            may_be_broken: may_be_broken(why, bytes),
+            detail: why.to_string(),
+            bytes: bytes.clone(),
+        },
+        Err(_) => Content::NotAFeed {
+            hash,
+            may_be_broken: true,
+            detail: "the parser panicked: this is a fault in barid, please report it".to_owned(),
+            bytes: bytes.clone(),
+        },
+    }
+}
+
+/// Of a document's bytes; never 0, which means none.
+pub(crate) fn content_hash(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes).max(1)
+}
+
+/// Whether what is no feed may have been meant as one.
+fn may_be_broken(why: NotAFeed, bytes: &[u8]) -> bool {
+    match why {
+        NotAFeed::Empty => true,
+        NotAFeed::NoRoot => bytes.trim_ascii_start().starts_with(b"<?xml"),
+        NotAFeed::Binary { .. } | NotAFeed::Html | NotAFeed::OtherJson => false,
+    }
+}
+
+fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading, NotAFeed> {
+    let options = Options { content_type, base: Some(url) };
+    let mut items = Vec::new();
+    let mut script = Script::default();
+    let mut undated = 0;
+    let feed = barid_feed::parse(bytes, &options, &mut |entry| {
+        let item = item(entry);
+        script.add(item.title.as_deref().unwrap_or_default());
+        undated += usize::from(item.published_ms.is_none());
+        items.push(item);
+    })?;
+    for item in &mut items {
+        if item.language.is_none() {
+            item.language.clone_from(&feed.language);
+        }
+    }
+    let title = feed.title.as_deref().map(text_of).unwrap_or_default();
+    Ok(Reading {
+        ttl_s: feed.schedule.ttl_minutes.map_or(0, |minutes| minutes.saturating_mul(60)),
+        period_s: period_s(&feed),
+        skip_hours: feed
+            .schedule
+            .skip_hours
+            .iter()
+            .filter(|hour| **hour < 24)
+            .fold(0, |bits, hour| bits | 1 << hour),
+        skip_days: feed
+            .schedule
+            .skip_days
+            .iter()
+            .filter(|day| **day < 7)
+            .fold(0, |bits, day| bits | 1 << day),
+        title_hash: if title.is_empty() { 0 } else { content_hash(title.as_bytes()) },
+        title,
+        arabic_percent: script.percent(),
+        faults: feed.faults.iter().map(|met| (met.fault.name(), met.count)).collect(),
+        faults_hash: faults_hash(&feed),
+        items_lost: feed.faults.iter().map(|met| met.items_lost).sum(),
+        undated,
+        items,
+    })
+}
+
+fn period_s(feed: &Feed) -> u32 {
+    let period = feed.schedule.sy_period_seconds.unwrap_or(0);
+    period / feed.schedule.sy_frequency.unwrap_or(1).max(1)
+}
+
+fn faults_hash(feed: &Feed) -> u64 {
+    if feed.faults.is_empty() {
+        return 0;
+    }
+    let mut hash = Xxh3::new();
+    feed.faults.iter().for_each(|met| hash.update(met.fault.name().as_bytes()));
+    hash.digest().max(1)
+}
+
+fn item(entry: Entry) -> Item {
+    let date = entry.published.as_ref().or(entry.updated.as_ref()).or(entry.created.as_ref());
+    let (published_ms, published) = (date.and_then(|date| date.ms), date.map(|date| date.raw.clone()));
+    // The longest is the whole text; the others are the same in another form, or a part of it.
+    let whole = entry.content.iter().max_by_key(|content| content.len());
+    let html = whole.filter(|whole| !whole.is_empty()).or(entry.summary.as_ref());
+    let html = html.map_or("", String::as_str);
+    let mut hash = Xxh3::new();
+    for part in [entry.title.as_deref().unwrap_or_default(), html] {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let title =
+        entry.title.as_deref().map(text_of).map(|title| one_line(&title)).filter(|title| !title.is_empty());
+    Item {
+        id_hash: xxh3_64(entry.id.as_bytes()),
+        id: entry.id,
+        content_hash: hash.digest(),
+        published_ms,
+        published,
+        title,
+        link: entry.link,
+        author: entry.author,
+        text: text_of(html),
+        language: entry.language,
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// HTML as text: a paragraph a line, an empty line between two; pictures, scripts and styles go. What has no mark of HTML is text already.
+fn text_of(html: &str) -> String {
+    let html = &html[..html.floor_char_boundary(MOST_TEXT_BYTES)];
+    if !html.contains(['<', '&']) {
+        return html.trim().to_owned();
+    }
+    if depth(html) > DEEPEST {
+        return html
+            .split('<')
+            .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
+    let text = html2text::config::with_decorator(TrivialDecorator::new())
+        .raw_mode(true)
+        .no_table_borders()
+        .allow_width_overflow()
+        .string_from_read(html.as_bytes(), WIDTH);
+    match text {
+        Ok(text) => text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned(),
+        // What cannot be laid out is delivered as it is: the reader sees marks, and loses nothing.
+        Err(_) => html.trim().to_owned(),
+    }
+}
+
+/// Laying HTML out takes time by the square of its depth; no article is deeper.
+const DEEPEST: usize = 400;
+
+/// How deep elements may lie in one another, roughly. Those that close themselves do not count.
+fn depth(html: &str) -> usize {
+    const FLAT: [&str; 14] =
+        ["p", "li", "br", "img", "hr", "td", "tr", "th", "dd", "dt", "input", "source", "wbr", "option"];
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    for part in html.split('<').skip(1) {
+        let closes = part.starts_with('/');
+        let name = part.trim_start_matches('/').split(|letter: char| !letter.is_ascii_alphanumeric()).next();
+        let name = name.unwrap_or_default();
+        if name.is_empty() || FLAT.iter().any(|flat| flat.eq_ignore_ascii_case(name)) {
+            continue;
+        }
+        depth = if closes { depth.saturating_sub(1) } else { depth + 1 };
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// Counts letters.
+#[derive(Debug, Default)]
+struct Script {
+    letters: u64,
+    arabic: u64,
+}
+
+impl Script {
+    fn add(&mut self, text: &str) {
+        for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
+            self.letters += 1;
+            let is_arabic = matches!(letter, '\u{600}'..='\u{6ff}' | '\u{750}'..='\u{77f}' | '\u{8a0}'..='\u{8ff}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}');
+            self.arabic += u64::from(is_arabic);
+        }
+    }
+
+    fn percent(&self) -> u8 {
+        u8::try_from(self.arabic * 100 / self.letters.max(1)).unwrap_or(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(text: &str) -> Reading {
+        let content = read(&Bytes::copy_from_slice(text.as_bytes()), None, "https://news.example/feed", 0);
+        let Content::Feed { reading, .. } = content else { panic!("{content:?}") };
+        *reading
+    }
+
+    #[test]
+    fn an_entry_becomes_an_item_of_text() {
+        let reading = feed(
+            "<rss version='2.0'><channel><title>الميناء</title><language>ar</language><ttl>90</ttl>\
+             <skipHours><hour>1</hour><hour>23</hour></skipHours><skipDays><day>Friday</day></skipDays>\
+             <item><guid>a1</guid><title>قرار &lt;b&gt;جديد&lt;/b&gt;</title><link>/a?x=1</link><pubDate>Tue, 05 Sep 2023 08:15:00 GMT</pubDate>\
+             <description><![CDATA[<p>Short</p>]]></description>\
+             <content:encoded xmlns:content='http://purl.org/rss/1.0/modules/content/'><![CDATA[<p>One <a href='/x'>link</a> &amp; more.</p><script>bad()</script><p>Two<br>lines <img src=x alt=picture></p><table><tr><td>cell</td></tr></table>]]></content:encoded></item>\
+             <item><title>No date</title></item></channel></rss>",
+        );
+        assert_eq!((reading.ttl_s, reading.skip_hours, reading.skip_days), (5400, 1 << 1 | 1 << 23, 1 << 4));
+        assert_eq!((reading.title.as_str(), reading.undated, reading.items.len()), ("الميناء", 1, 2));
+        let item = &reading.items[0];
+        assert_eq!(
+            (item.id.as_str(), item.link.as_deref()),
+            ("https://news.example/a1", Some("https://news.example/a?x=1"))
+        );
+        assert_eq!(item.title.as_deref(), Some("قرار جديد"));
+        assert_eq!((item.published_ms, item.language.as_deref()), (Some(1_693_901_700_000), Some("ar")));
+        assert!(item.text.starts_with("One link & more.\n\nTwo\nlines"), "{:?}", item.text);
+        assert!(item.text.contains("cell") && !item.text.contains("bad()"), "{:?}", item.text);
+        assert!(reading.arabic_percent > 40 && reading.arabic_percent < 60);
+    }
+
+    #[test]
+    fn a_date_alone_is_no_change_and_a_word_is() {
+        let one = |title: &str, date: &str, text: &str| {
+            let item = format!(
+                "<item><guid>1</guid><title>{title}</title><pubDate>{date}</pubDate><description>{text}</description></item>"
+            );
+            let reading = feed(&format!("<rss version='2.0'><channel>{item}</channel></rss>"));
+            (reading.items[0].id_hash, reading.items[0].content_hash)
+        };
+        let first = one("A", "Tue, 05 Sep 2023 08:15:00 GMT", "text");
+        assert_eq!(one("A", "Tue, 05 Sep 2023 09:15:00 GMT", "text"), first);
+        assert_ne!(one("A", "Tue, 05 Sep 2023 08:15:00 GMT", "other"), first);
+        assert_ne!(one("At", "Tue, 05 Sep 2023 08:15:00 GMT", "ext"), first);
+    }
+
+    #[test]
+    fn the_same_bytes_are_not_read_twice_and_other_things_are_named() {
+        let bytes = Bytes::from_static(b"<rss version='2.0'><channel/></rss>");
+        let hash = content_hash(&bytes);
+        assert!(matches!(read(&bytes, None, "https://news.example/", hash), Content::Same));
+        for (text, broken) in [
+            ("<!DOCTYPE html><html><body>Sign in</body></html>", false),
+            ("", true),
+            ("{\"error\": 1}", false),
+            ("<?xml version='1.0'?><error/>", true),
+            ("\u{1f}\u{8b}\0\0", false),
+        ] {
+            let content = read(&Bytes::from_static(text.as_bytes()), None, "https://news.example/", 0);
+            let Content::NotAFeed { may_be_broken, .. } = content else { panic!("{text}: {content:?}") };
+            assert_eq!(may_be_broken, broken, "{text}");
+        }
+    }
+
+    #[test]
+    fn html_of_a_hostile_depth_is_text_all_the_same() {
+        for (open, close) in [("<div>", "</div>"), ("<b>", ""), ("<table><tr><td>", "</td></tr></table>")] {
+            let deep = format!("{}deep{}", open.repeat(100_000), close.repeat(100_000));
+            assert_eq!(text_of(&deep).trim(), "deep");
+        }
+        let flat = "<p>one<br>two".repeat(1000);
+        assert_eq!(text_of(&flat).lines().filter(|line| *line == "two").count(), 1000);
+        assert_eq!(text_of("5 < 6 &amp; 7"), "5 < 6 & 7");
+        assert_eq!(text_of(" plain\n\ntext "), "plain\n\ntext");
+    }
+}

@@ -1,0 +1,210 @@
+//! All feeds and when each is due: about 200 bytes a feed. What else is known of one is in the table, and in memory only while it is asked.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use url::Url;
+
+use super::budget::Domain;
+use super::engine::Feed;
+use super::health::State;
+use super::policy::{MINUTE, Plan, next_poll, outside_windows};
+use super::state::{Asked, FeedState};
+
+/// One feed.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) feed: Feed,
+    /// Of the address it is asked at.
+    pub(super) domain: Domain,
+    pub(super) state: State,
+    pub(super) is_watched: bool,
+    /// When the schedule wants it, before any budget.
+    pub(super) due_ms: i64,
+}
+
+/// The feeds by when they are due.
+#[derive(Debug)]
+pub(super) struct Roster {
+    pub(super) entries: Vec<Entry>,
+    due: BinaryHeap<Reverse<(i64, u32)>>,
+    /// Feeds in each state.
+    pub(super) counts: [i64; 13],
+}
+
+/// What was read from the tables of a feed.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) next_ms: Option<i64>,
+    pub(super) domain: Option<Domain>,
+    pub(super) state: State,
+}
+
+/// A poll that was begun and did not end took at most so long.
+const LOST_POLL_MS: i64 = 2 * MINUTE;
+/// New feeds are spread: so much time for each.
+const NEW_EVERY_MS: i64 = 20;
+
+impl Roster {
+    /// Feeds with the same id count once: the first.
+    pub(super) fn new(feeds: &[Feed], watch: &[String]) -> Self {
+        let watch: std::collections::HashSet<&str> = watch.iter().map(String::as_str).collect();
+        let mut seen = std::collections::HashSet::new();
+        let entries = feeds.iter().filter(|feed| seen.insert(feed.id.as_str())).map(|feed| Entry {
+            feed: feed.clone(),
+            domain: domain(&feed.url),
+            state: State::Fresh,
+            is_watched: watch.contains(feed.id.as_str()),
+            due_ms: 0,
+        });
+        let entries: Vec<Entry> = entries.collect();
+        let mut counts = [0; 13];
+        counts[State::Fresh.index()] = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+        Self { entries, due: BinaryHeap::new(), counts }
+    }
+
+    /// The places of the feeds by id.
+    pub(super) fn places(&self) -> HashMap<String, u32> {
+        self.entries.iter().zip(0..).map(|(entry, place)| (entry.feed.id.clone(), place)).collect()
+    }
+
+    /// Sets a feed up from what was stored of it.
+    pub(super) fn restore(&mut self, place: u32, stored: Stored, now_ms: i64, is_spread: bool) {
+        let new = i64::try_from(self.entries.len()).unwrap_or(i64::MAX);
+        let Some(entry) = self.entries.get_mut(place as usize) else { return };
+        entry.domain = stored.domain.unwrap_or(entry.domain);
+        // The first of a short list at once; a long one over an hour at most.
+        let new = if is_spread { new } else { 0 };
+        let spread =
+            i64::try_from(entry.feed.hash() % 1000).unwrap_or(0) * (new.min(180_000) * NEW_EVERY_MS) / 1000;
+        entry.due_ms = stored.next_ms.unwrap_or(now_ms + spread);
+        let due_ms = entry.due_ms;
+        self.becomes(place, stored.state);
+        self.put_off(place, due_ms);
+    }
+
+    /// Counts a feed by its new state.
+    pub(super) fn becomes(&mut self, place: u32, state: State) {
+        let Some(entry) = self.entries.get_mut(place as usize) else { return };
+        self.counts[entry.state.index()] -= 1;
+        self.counts[state.index()] += 1;
+        entry.state = state;
+    }
+
+    /// Looks at the feed again then.
+    pub(super) fn put_off(&mut self, place: u32, at_ms: i64) {
+        self.due.push(Reverse((at_ms, place)));
+    }
+
+    /// Sets the next poll.
+    pub(super) fn plan(&mut self, place: u32, next_ms: i64) {
+        if let Some(entry) = self.entries.get_mut(place as usize) {
+            entry.due_ms = next_ms;
+        }
+        self.put_off(place, next_ms);
+    }
+
+    /// The next feed that is due by then.
+    pub(super) fn pop(&mut self, by_ms: i64) -> Option<u32> {
+        let Reverse((at_ms, place)) = *self.due.peek()?;
+        (at_ms <= by_ms).then(|| self.due.pop()).flatten().map(|_| place)
+    }
+
+    /// When the next one is.
+    pub(super) fn next_ms(&self) -> Option<i64> {
+        self.due.peek().map(|Reverse((at_ms, _))| *at_ms)
+    }
+}
+
+/// The registered domain of an address; of one that cannot be read, none that anybody else has.
+pub(super) fn domain(url: &str) -> Domain {
+    Url::parse(url)
+        .map_or_else(|_| Domain(xxhash_rust::xxh3::xxh3_64(url.as_bytes())), |url| Domain::of(&url))
+}
+
+/// Takes a stored state over into this run: a poll that began and never ended counts as one, or a crash would ask early; another configured address starts anew, but
+/// for what was delivered.
+pub(super) fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms: i64) -> FeedState {
+    if state.configured != feed.hash() {
+        let known = std::mem::take(&mut state.known);
+        state = FeedState { known, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };
+        return state;
+    }
+    if let Some(asked) = asked
+        && asked.start_ms > state.start_ms
+    {
+        state.start_ms = asked.start_ms;
+        if asked.is_whole {
+            state.whole_ms = asked.start_ms;
+        }
+        let plan = Plan {
+            end_ms: asked.start_ms + LOST_POLL_MS,
+            floor_ms: state.says.floor_ms(feed.is_listed),
+            interval_ms: state.interval_ms,
+            back_off_ms: 0,
+            retry_at_ms: state.retry_at_ms,
+            says: &state.says,
+            hash: feed.hash(),
+        };
+        state.next_ms = state.next_ms.max(next_poll(&plan));
+    }
+    state.next_ms = outside_windows(state.next_ms, &state.says, feed.hash());
+    state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feeds::policy::HOUR;
+
+    const NOW: i64 = 1_693_785_600_000;
+
+    fn feed() -> Feed {
+        Feed { id: "news".into(), url: "https://news.example/feed".into(), is_listed: false }
+    }
+
+    #[test]
+    fn a_poll_that_never_ended_counts_as_one() {
+        let feed = feed();
+        let mut state = FeedState::new(feed.url.clone(), feed.hash(), NOW, NOW);
+        (state.start_ms, state.next_ms) = (NOW - HOUR, NOW);
+        let asked = Asked { start_ms: NOW + 5, is_whole: true };
+        let after = take_over(&feed, state.clone(), Some(asked), NOW + 100);
+        assert!(after.next_ms >= NOW + 5 + HOUR && after.start_ms == NOW + 5 && after.whole_ms == NOW + 5);
+        let ended = Asked { start_ms: NOW - HOUR, is_whole: true };
+        assert_eq!(take_over(&feed, state.clone(), Some(ended), NOW + 100), state);
+    }
+
+    #[test]
+    fn another_address_starts_anew_and_keeps_what_was_delivered() {
+        let mut state = FeedState::new("https://old.example/".into(), 1, NOW, NOW + HOUR);
+        state.remember(&[crate::feeds::state::Known::new(1, 2)]);
+        state.failures = 9;
+        let after = take_over(&feed(), state.clone(), None, NOW);
+        assert_eq!(
+            (after.url.as_str(), after.failures, after.next_ms),
+            ("https://news.example/feed", 0, NOW)
+        );
+        assert_eq!(after.known, state.known);
+    }
+
+    #[test]
+    fn feeds_come_when_they_are_due_and_are_counted_by_state() {
+        let other = Feed { id: "other".into(), ..feed() };
+        let mut roster = Roster::new(&[feed(), other, feed()], &[]);
+        assert_eq!((roster.entries.len(), roster.counts[0]), (2, 2));
+        roster.restore(0, Stored { next_ms: Some(NOW + 10), ..Stored::default() }, NOW, true);
+        roster.restore(
+            1,
+            Stored { next_ms: Some(NOW + 5), state: State::Late, ..Stored::default() },
+            NOW,
+            true,
+        );
+        assert_eq!((roster.pop(NOW), roster.next_ms()), (None, Some(NOW + 5)));
+        assert_eq!(
+            (roster.pop(NOW + 20), roster.pop(NOW + 20), roster.pop(NOW + 20)),
+            (Some(1), Some(0), None)
+        );
+        assert_eq!((roster.counts[0], roster.counts[State::Late.index()]), (1, 1));
+    }
+}

@@ -1,0 +1,249 @@
+//! What a feed's life brings, from the socket to the log.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Message, Wish};
+use barid_record::{FeedHealth, Order, RawDocument, Reason, Rejected, Topic};
+use tempfile::TempDir;
+
+use super::server::{Server, answer, rss};
+use crate::feeds::address::Allowed;
+use crate::feeds::engine::Feed;
+use crate::feeds::policy::{DAY, HOUR};
+use crate::feeds::{FeedMetrics, FeedsConfig, FeedsSummary, run, worker_spec};
+
+const NOW: i64 = 1_693_901_700_000;
+
+/// A poller with a log of its own and a clock that stands.
+struct Place {
+    data: TempDir,
+    now_ms: Arc<AtomicI64>,
+    config: FeedsConfig,
+    metrics: FeedMetrics,
+}
+
+impl Place {
+    fn new(urls: &[String]) -> Self {
+        let feed = |(url, number): (&String, u32)| Feed {
+            id: format!("feed{number}"),
+            url: url.clone(),
+            is_listed: false,
+        };
+        let config = FeedsConfig {
+            feeds: urls.iter().zip(0..).map(feed).collect(),
+            agent: "barid-test/1 (+https://barid.example/)".to_owned(),
+            allowed: Allowed(vec!["127.0.0.0/8".parse().expect("a block")]),
+            ..FeedsConfig::default()
+        };
+        Self {
+            data: TempDir::new().expect("a folder"),
+            now_ms: Arc::new(AtomicI64::new(NOW)),
+            config,
+            metrics: FeedMetrics::register(&prometheus::Registry::new()).expect("fresh registry"),
+        }
+    }
+
+    /// Asks who is due, in a process of its own as far as the log can tell.
+    fn drain(&self) -> FeedsSummary {
+        let log = self.log();
+        let worker = log.worker(worker_spec()).expect("the only poller");
+        let control = Control::default();
+        control.ask(Wish::Drain);
+        let now_ms = Arc::clone(&self.now_ms);
+        let clock = Arc::new(move || now_ms.load(Ordering::Relaxed));
+        let summary = run(&self.config, worker, &self.metrics, clock, &control, &|_| ()).expect("it runs");
+        log.close().expect("the log closes");
+        summary
+    }
+
+    fn later(&self, ms: i64) -> &Self {
+        self.now_ms.fetch_add(ms, Ordering::Relaxed);
+        self
+    }
+
+    fn log(&self) -> Embedded {
+        Embedded::open(EmbeddedConfig::new(self.data.path()), &prometheus::Registry::new())
+            .expect("the log opens")
+    }
+
+    fn messages(&self, topic: Topic) -> Vec<Message> {
+        let log = self.log();
+        let messages = log.read(topic, 0, 0, Limit { messages: 100_000, bytes: 1 << 30 }).expect("readable");
+        log.close().expect("the log closes");
+        messages
+    }
+
+    /// Every document so far; they must be numbered without a gap.
+    fn documents(&self) -> Vec<RawDocument> {
+        let read = |(message, sequence): (Message, u64)| {
+            assert_eq!(
+                Order::from_headers(&message.headers),
+                Some(Order { writer: "feeds".into(), sequence })
+            );
+            RawDocument::from_message(message.timestamp_ms, &message.headers, message.value)
+                .expect("a document")
+        };
+        self.messages(Topic::Raw).into_iter().zip(0..).map(read).collect()
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.documents().into_iter().map(|document| document.key).collect()
+    }
+
+    fn health(&self) -> Vec<FeedHealth> {
+        let read = |message: Message| FeedHealth::from_json(&message.value).expect("ours");
+        self.messages(Topic::Health).into_iter().map(read).collect()
+    }
+}
+
+#[test]
+fn items_become_documents_once_over_restarts_and_the_second_request_is_conditional() {
+    let server = Server::start(|asked, stream| {
+        if asked.header("if-none-match") == Some("W/\"one\"") {
+            return answer(stream, "304 Not Modified", &[], b"");
+        }
+        let headers = [("ETag", "W/\"one\""), ("Last-Modified", "Tue, 05 Sep 2023 08:00:00 GMT")];
+        answer(stream, "200 OK", &headers, rss(&[("b", "second"), ("a", "first")]).as_bytes());
+    });
+    let place = Place::new(&[server.url("/feed")]);
+    assert_eq!(place.drain(), FeedsSummary { polls: 1, documents: 2, ..FeedsSummary::default() });
+    let documents = place.documents();
+    assert_eq!(documents.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["a", "b"], "oldest first");
+    assert_eq!(documents[0].body, "Title of a\n\nfirst");
+    assert_eq!(documents[0].hints.url.as_deref(), Some("http://news.example/a"));
+    assert_eq!(documents[0].source_id, "feed0");
+    assert_eq!(place.drain().polls, 0, "not due");
+    assert_eq!(place.later(HOUR - 1).drain().polls, 0, "not due by a millisecond");
+    assert_eq!(place.later(HOUR).drain(), FeedsSummary { polls: 1, ..FeedsSummary::default() });
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].header("if-none-match"), None);
+    assert_eq!(asked[1].header("if-none-match"), Some("W/\"one\""));
+    assert_eq!(asked[1].header("if-modified-since"), Some("Tue, 05 Sep 2023 08:00:00 GMT"));
+    let mut names: Vec<&str> = asked[1].headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    let sent = [
+        "accept",
+        "accept-encoding",
+        "connection",
+        "host",
+        "if-modified-since",
+        "if-none-match",
+        "user-agent",
+    ];
+    assert_eq!(names, sent, "and no cookie, no Referer");
+    assert_eq!(asked[1].header("user-agent"), Some("barid-test/1 (+https://barid.example/)"));
+    let told: Vec<String> = place.health().into_iter().map(|told| told.state).collect();
+    assert_eq!(told, ["fresh", "undated"], "at first, and when it changes");
+}
+
+#[test]
+fn a_changed_item_comes_again_under_its_key_and_a_changed_date_does_not() {
+    let round = Arc::new(AtomicUsize::new(0));
+    let served = Arc::clone(&round);
+    let server = Server::start(move |_, stream| {
+        let text = ["first", "first", "corrected", "first"][served.fetch_add(1, Ordering::Relaxed) % 4];
+        let document = rss(&[("a", text)]);
+        let stamped =
+            document.replace("</channel>", &format!("<!-- {} --></channel>", served.load(Ordering::Relaxed)));
+        answer(stream, "200 OK", &[], stamped.as_bytes());
+    });
+    let place = Place::new(&[server.url("/")]);
+    for expected in [1, 0, 1, 1] {
+        assert_eq!(place.drain().documents, expected);
+        place.later(DAY);
+    }
+    assert_eq!(place.keys(), ["a", "a", "a"], "back to the first text is news too");
+}
+
+#[test]
+fn redirects_are_followed_by_the_rules_and_a_loop_ends() {
+    let server = Server::start(|asked, stream| match asked.path.as_str() {
+        "/old" => answer(stream, "301 Moved Permanently", &[("Location", "/feed")], b""),
+        "/inside" => answer(stream, "302 Found", &[("Location", "http://10.0.0.1/feed")], b""),
+        "/loop" => answer(stream, "302 Found", &[("Location", "/loop")], b""),
+        _ => answer(stream, "200 OK", &[], rss(&[("a", "text")]).as_bytes()),
+    });
+    let place = Place::new(&["/old", "/inside", "/loop"].map(|path| server.url(path)));
+    // The second between two requests to a host is one of the clock's: let it run.
+    let now_ms = Arc::clone(&place.now_ms);
+    let (ticking, tick) = (Control::default(), Control::default());
+    let ticker = std::thread::spawn({
+        let ticking = ticking.clone();
+        move || {
+            while ticking.wish() == Wish::Run {
+                now_ms.fetch_add(200, Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+    });
+    drop(tick);
+    let summary = place.drain();
+    ticking.ask(Wish::Stop);
+    ticker.join().expect("it ends");
+    assert_eq!((summary.polls, summary.failed, summary.documents), (3, 2, 1));
+    let paths: Vec<String> = server.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths.iter().filter(|path| *path == "/loop").count(), 6, "one and five redirects");
+    assert_eq!(paths.iter().filter(|path| *path == "/feed").count(), 1);
+}
+
+#[test]
+fn what_is_no_feed_is_kept_with_its_reason_and_an_unreachable_feed_is_only_late() {
+    let server = Server::start(|_, stream| {
+        answer(stream, "200 OK", &[], b"<!DOCTYPE html><html><body>Sign in</body></html>")
+    });
+    let place = Place::new(&[server.url("/")]);
+    assert_eq!(place.drain(), FeedsSummary { polls: 1, failed: 1, rejected: 1, documents: 0 });
+    let rejected = place.messages(Topic::Rejected).remove(0);
+    let rejected = Rejected::from_message(0, &rejected.headers, rejected.value).expect("ours");
+    assert_eq!((rejected.reason, rejected.document.source_id.as_str()), (Reason::BadFeed, "feed0"));
+    assert!(rejected.document.body.starts_with(b"<!DOCTYPE html>"), "with its bytes");
+    for _ in 0..6 {
+        place.later(3 * HOUR).drain();
+    }
+    let last = place.health().pop().expect("told");
+    assert_eq!((last.state.as_str(), last.previous.as_deref()), ("wrong_content", Some("fresh")));
+}
+
+#[test]
+fn a_crash_between_request_and_answer_asks_no_sooner_and_loses_nothing() {
+    let server = Server::start(|_, stream| {
+        answer(stream, "200 OK", &[("ETag", "\"1\"")], rss(&[("a", "text")]).as_bytes())
+    });
+    let place = Place::new(&[server.url("/")]);
+    {
+        // What a run leaves that dies right after its request was written down.
+        let log = place.log();
+        let mut worker = log.worker(worker_spec()).expect("the only poller");
+        let asked = crate::feeds::state::Asked { start_ms: NOW, is_whole: true };
+        let change = barid_log::Change::Put {
+            table: crate::feeds::state::ASKED,
+            key: bytes::Bytes::from_static(b"feed0"),
+            value: bytes::Bytes::copy_from_slice(&asked.to_bytes()),
+        };
+        let unit = barid_log::Unit { state: vec![change], ..barid_log::Unit::default() };
+        let ticket = worker.submit(unit).expect("taken");
+        worker.wait(ticket).expect("durable");
+        drop(worker);
+        log.close().expect("the log closes");
+    }
+    assert_eq!(place.later(1000).drain().polls, 0);
+    assert_eq!(place.later(HOUR - 1001).drain().polls, 0);
+    assert_eq!(place.later(3 * 60_000).drain().documents, 1);
+    assert_eq!((server.asked().len(), place.keys()), (1, vec!["a".to_owned()]));
+}
+
+#[test]
+fn a_feed_larger_than_a_unit_arrives_whole_and_numbered() {
+    let text = "word ".repeat(2000);
+    let ids: Vec<String> = (0..500).map(|id| id.to_string()).collect();
+    let items: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), text.as_str())).collect();
+    let document = rss(&items);
+    let server = Server::start(move |_, stream| answer(stream, "200 OK", &[], document.as_bytes()));
+    let place = Place::new(&[server.url("/")]);
+    assert_eq!(place.drain().documents, 500);
+    let expected: Vec<String> = ids.iter().rev().cloned().collect();
+    assert_eq!(place.keys(), expected);
+    assert_eq!(place.later(DAY).drain(), FeedsSummary { polls: 1, ..FeedsSummary::default() });
+}
