@@ -50,7 +50,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "E0106",
         "missing key",
-        "This key has no default: each [[files]] table needs an `id` and a `path`, and commands on Kafka need `kafka.brokers`.",
+        "This key has no default: each [[files]] table needs an `id` and a `path`, each [[feed]] a `url`, and commands on Kafka need `kafka.brokers`.",
     ),
     code(
         "E0107",
@@ -80,7 +80,7 @@ pub(crate) const CODES: &[Code] = &[
     code(
         "E0112",
         "environment variable without a key",
-        "Variables that start with BARID_ override keys; this one matches none. Keys of [[files]] have no twin in the environment.",
+        "Variables that start with BARID_ override keys; this one matches none. Keys of [[files]] and [[feed]] have no twin in the environment.",
     ),
     code(
         "E0113",
@@ -88,6 +88,16 @@ pub(crate) const CODES: &[Code] = &[
         "A watched folder is not there yet. This is a warning: it is watched as soon as it appears.",
     ),
     code("E0114", "not a folder", "`path` names a folder; which files in it are read is said by `include`."),
+    code(
+        "E0115",
+        "polling needs a contact",
+        "Whoever polls other people's servers says who it is. `feeds.contact` is sent with every request as a part of User-Agent.",
+    ),
+    code(
+        "E0116",
+        "a list of feeds cannot be read",
+        "`feeds.lists` names OPML files. The message says which one, and what is wrong with it.",
+    ),
     code(
         "E0201",
         "standard output failed",

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use miette::NamedSource;
 
+mod feeds;
 mod files;
 mod kafka;
 mod paths;
@@ -19,6 +20,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use feeds::FeedsSection;
 pub(crate) use files::{FileSource, Format};
 pub(crate) use kafka::{Delivery, KafkaSection};
 pub(crate) use problem::{Problem, Severity, nearest};
@@ -33,8 +35,10 @@ pub(crate) const TEMPLATE: &str = include_str!("../../../config/barid.toml");
 pub(crate) struct Config {
     /// The folder of the embedded log and its state.
     pub(crate) data_dir: PathBuf,
-    /// What to watch; at least one.
+    /// What to watch; at least one where no feed is polled.
     pub(crate) files: Vec<FileSource>,
+    /// What to poll.
+    pub(crate) feeds: FeedsSection,
     /// The log.
     pub(crate) log: LogConfig,
     /// Parsing.

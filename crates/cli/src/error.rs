@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use barid_log::LogError;
 use barid_record::RecordError;
+use barid_watcher::feeds::opml::OpmlError;
 use barid_web::WebError;
 use miette::{Diagnostic, SourceCode};
 
@@ -49,6 +50,14 @@ pub(crate) enum CliError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A list of feeds cannot be read.
+    #[error("{}: {source}", path.display())]
+    FeedList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: OpmlError,
     },
     /// A file cannot be written.
     #[error("write {}: {source}", path.display())]
@@ -118,6 +127,7 @@ impl CliError {
             Self::Config(ConfigError::Invalid { .. }) => "E0100",
             Self::Output { .. } => "E0201",
             Self::Read { .. } => "E0202",
+            Self::FeedList { .. } => "E0116",
             Self::Write { .. } => "E0203",
             Self::Exists { .. } => "E0204",
             Self::UnknownSubject { .. } => "E0205",
@@ -148,7 +158,10 @@ impl CliError {
             Self::Run(error) => error.hint().map(Into::into),
             Self::Read { .. } | Self::Write { .. } => Some("check the path and its permissions".into()),
             Self::System { .. } => Some("check the limits of this process (ulimit -a)".into()),
-            Self::Config(ConfigError::Invalid { .. }) | Self::Output { .. } | Self::Argument { .. } => None,
+            Self::Config(ConfigError::Invalid { .. })
+            | Self::FeedList { .. }
+            | Self::Output { .. }
+            | Self::Argument { .. } => None,
         }
     }
 
@@ -160,6 +173,7 @@ impl CliError {
             Self::Config(_)
             | Self::Output { .. }
             | Self::Read { .. }
+            | Self::FeedList { .. }
             | Self::Write { .. }
             | Self::Exists { .. }
             | Self::UnknownSubject { .. }
@@ -180,7 +194,7 @@ impl CliError {
             Self::Config(ConfigError::Invalid { .. }) if check => exit::FOUND,
             Self::Argument { .. } | Self::UnknownSubject { .. } => exit::USAGE,
             _ if check => exit::UNREADABLE,
-            Self::Config(_) => exit::CONFIG,
+            Self::Config(_) | Self::FeedList { .. } => exit::CONFIG,
             Self::Output { .. } | Self::Read { .. } | Self::Write { .. } | Self::Exists { .. } => exit::IO,
             Self::System { .. } => exit::UNAVAILABLE,
             Self::Log(_) => exit::IO,

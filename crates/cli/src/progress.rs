@@ -9,7 +9,9 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Documents found by the watcher.
-    pub(crate) documents_found: u64,
+    pub(crate) files_found: u64,
+    /// Documents that the poller has handed over.
+    pub(crate) entries_found: u64,
     /// Documents that have become records or were rejected.
     pub(crate) documents_done: u64,
     /// Their bytes.
@@ -48,7 +50,7 @@ impl Progress {
 
     /// Shows the totals.
     pub(crate) fn show(&self, totals: &Totals) {
-        self.bar.set_length(totals.documents_found.max(totals.documents_done));
+        self.bar.set_length((totals.files_found + totals.entries_found).max(totals.documents_done));
         self.bar.set_position(totals.documents_done);
         self.bar.set_message(message(totals, self.started.elapsed()));
     }
@@ -80,7 +82,8 @@ mod tests {
     fn the_bar_says_documents_records_rate_and_rejected() {
         assert!(style().is_ok());
         let totals = Totals {
-            documents_found: 9,
+            files_found: 4,
+            entries_found: 5,
             documents_done: 5,
             bytes_done: 3_000_000,
             records: 12_345,

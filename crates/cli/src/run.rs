@@ -1,7 +1,8 @@
 //! `barid run`: the whole pipeline in one process.
 //!
 //! ```text
-//! watcher thread --barid.raw--> stage thread --barid.records--> sink thread        one embedded log between them
+//! watcher thread --+
+//! feeds thread ----+--barid.raw--> stage thread --barid.records--> sink thread        one embedded log between them
 //! ```
 //!
 //! An orderly end goes down the line: the watcher ends first, then the stage has everything, then the sink. If one of them fails, all
@@ -17,6 +18,7 @@ use barid_record::{Reason, Topic};
 use barid_sink::SinkError;
 use barid_stage::StageError;
 use barid_watcher::WatcherError;
+use barid_watcher::feeds::{FeedMetrics, FeedsConfig, FeedsSummary};
 use barid_web::{BuildInfo, Health};
 use prometheus::Registry;
 
@@ -96,7 +98,12 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
     let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);
-    let controls = Controls::default();
+    let has_feeds = config.feeds.is_used();
+    let controls = Controls {
+        loops: LOOPS + usize::from(has_feeds),
+        sources: Arc::new(AtomicUsize::new(1 + usize::from(has_feeds))),
+        ..Controls::default()
+    };
     let server = match config.web.listen {
         Some(listen) if !once || config.web.chosen => {
             let shown = registry.clone();
@@ -109,6 +116,7 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     signals::watch(STOP_LIMIT, move || stopping.drain_then_stop())?;
     if once {
         controls.watcher.ask(Wish::Drain);
+        controls.feeds.ask(Wish::Drain);
     }
     let progress = Progress::new(&bars, once);
     let result =
@@ -148,11 +156,17 @@ pub(crate) fn now_ms() -> i64 {
 #[derive(Debug, Clone, Default)]
 struct Controls {
     watcher: Control,
+    feeds: Control,
     stage: Control,
     sink: Control,
     running: Arc<AtomicUsize>,
+    /// Loops that bring documents and have not ended.
+    sources: Arc<AtomicUsize>,
+    /// How many should run.
+    loops: usize,
 }
 
+/// The watcher, the stage and the sink.
 const LOOPS: usize = 3;
 
 /// The part of the limit that an orderly end spends on draining; the rest is for finishing what is in hand.
@@ -163,14 +177,22 @@ impl Controls {
     /// left in the log for the next run.
     fn drain_then_stop(self) {
         self.watcher.ask(Wish::Stop);
+        self.feeds.ask(Wish::Stop);
         std::thread::spawn(move || {
             std::thread::sleep(DRAIN_LIMIT);
             self.stop_all();
         });
     }
 
+    /// One of those that bring documents has ended well: after the last one the stage may drain.
+    fn source_ended(&self) {
+        if self.sources.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.stage.ask(Wish::Drain);
+        }
+    }
+
     fn stop_all(&self) {
-        for control in [&self.watcher, &self.stage, &self.sink] {
+        for control in [&self.watcher, &self.feeds, &self.stage, &self.sink] {
             control.ask(Wish::Stop);
         }
     }
@@ -181,8 +203,10 @@ fn health(log: Arc<Embedded>, controls: Controls) -> impl Fn() -> Health + Send 
     move || {
         let mut problems = Vec::new();
         let running = controls.running.load(Ordering::Acquire);
-        if running < LOOPS {
-            problems.push(format!("{running} of {LOOPS} loops (watcher, stage, sink) run"));
+        let loops = controls.loops;
+        if running < loops {
+            let feeds = if loops > LOOPS { "feeds, " } else { "" };
+            problems.push(format!("{running} of {loops} loops (watcher, {feeds}stage, sink) run"));
         }
         match log.status() {
             Ok(status) if status.storage_full => problems.push("the disk of data_dir is full".to_owned()),
@@ -207,20 +231,31 @@ impl Pipeline<'_> {
         let watcher_metrics = barid_watcher::Metrics::register(self.registry).map_err(RunError::from)?;
         let stage_metrics = barid_stage::Metrics::register(self.registry).map_err(RunError::from)?;
         let sink_metrics = barid_sink::Metrics::register(self.registry).map_err(RunError::from)?;
+        let feeds = self.config.feeds.is_used().then(|| settings::feeds(self.config)).transpose()?;
+        let feed_metrics = feeds.as_ref().map(|_| FeedMetrics::register(self.registry)).transpose();
+        let feed_metrics = feed_metrics.map_err(RunError::from)?;
         let totals = Mutex::new(Totals::default());
         let controls = self.controls;
-        let (watched, staged, sunk) = std::thread::scope(|scope| {
-            let watcher =
-                spawn(scope, "watcher", controls, &controls.stage, || self.watch(&watcher_metrics, &totals))?;
-            let stage =
-                spawn(scope, "stage", controls, &controls.sink, || self.stage(&stage_metrics, &totals))?;
-            let sink = spawn(scope, "sink", controls, &controls.sink, || self.sink(&sink_metrics))?;
-            Ok::<_, CliError>((joined(watcher.join()), joined(stage.join()), joined(sink.join())))
+        let (watched, polled, staged, sunk) = std::thread::scope(|scope| {
+            let ended = || controls.source_ended();
+            let watcher = spawn(scope, "watcher", controls, ended, || self.watch(&watcher_metrics, &totals))?;
+            let poller = match feeds.as_ref().zip(feed_metrics.as_ref()) {
+                Some((feeds, metrics)) => {
+                    Some(spawn(scope, "feeds", controls, ended, || self.poll(feeds, metrics, &totals))?)
+                }
+                None => None,
+            };
+            let drain_sink = || controls.sink.ask(Wish::Drain);
+            let stage = spawn(scope, "stage", controls, drain_sink, || self.stage(&stage_metrics, &totals))?;
+            let sink = spawn(scope, "sink", controls, drain_sink, || self.sink(&sink_metrics))?;
+            let polled = poller.map_or(Ok(FeedsSummary::default()), |poller| joined(poller.join()));
+            Ok::<_, CliError>((joined(watcher.join()), polled, joined(stage.join()), joined(sink.join())))
         })?;
         // The sink's and the stage's failures come first: they are what stopped the others.
         let sunk = sunk?;
         let staged = staged?;
         watched?;
+        let polled = polled?;
         let mut summary = Summary {
             documents: staged.documents,
             bytes: staged.bytes,
@@ -239,7 +274,28 @@ impl Pipeline<'_> {
                 *summary.rejected.entry(reason.code()).or_default() += count;
             }
         }
+        for (reason, count) in [(Reason::BadFeed, polled.unreadable), (Reason::TooLarge, polled.too_large)] {
+            if count > 0 {
+                summary.documents += count;
+                *summary.rejected.entry(reason.code()).or_default() += count;
+            }
+        }
         Ok(summary)
+    }
+
+    fn poll(
+        &self,
+        config: &FeedsConfig,
+        metrics: &FeedMetrics,
+        totals: &Mutex<Totals>,
+    ) -> Result<FeedsSummary, CliError> {
+        let worker = self.log.worker(barid_watcher::feeds::worker_spec())?;
+        let told = |told: FeedsSummary| {
+            self.show(totals, |totals| totals.entries_found = told.documents);
+        };
+        let control = &self.controls.feeds;
+        Ok(barid_watcher::feeds::run(config, worker, metrics, Arc::new(now_ms), control, &told)
+            .map_err(RunError::from)?)
     }
 
     fn watch(
@@ -249,7 +305,7 @@ impl Pipeline<'_> {
     ) -> Result<barid_watcher::Summary, CliError> {
         let worker = self.log.worker(barid_watcher::worker_spec())?;
         let told = |told: barid_watcher::Progress| {
-            self.show(totals, |totals| totals.documents_found = told.counts.documents);
+            self.show(totals, |totals| totals.files_found = told.counts.documents);
         };
         let config = settings::watcher(self.config);
         Ok(barid_watcher::run(&config, worker, metrics, now_ms, &self.controls.watcher, &told)
@@ -297,7 +353,7 @@ fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     name: &'static str,
     controls: &'scope Controls,
-    next: &'scope Control,
+    next: impl FnOnce() + Send + 'scope,
     body: impl FnOnce() -> Result<T, CliError> + Send + 'scope,
 ) -> Result<Handle<'scope, T>, CliError> {
     let thread = move || {
@@ -307,7 +363,7 @@ fn spawn<'scope, T: Send + 'scope>(
         match &result {
             Ok(_) => {
                 end.well = true;
-                next.ask(Wish::Drain);
+                next();
             }
             Err(error) => tracing::error!(%error, "the {name} failed: stopping"),
         }

@@ -1,14 +1,20 @@
 //! The configuration, as each crate wants it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use barid_log::{Codec, Control, EmbeddedConfig, KafkaConfig, Required, Retention, TopicPlan};
 use barid_record::Topic;
 use barid_sink::JsonlConfig;
 use barid_stage::StageConfig;
+use barid_watcher::feeds::FeedsConfig;
+use barid_watcher::feeds::address::Allowed;
+use barid_watcher::feeds::engine::Feed;
+use barid_watcher::feeds::opml::{self, Outline};
 use barid_watcher::{Fields, FilesConfig};
 
-use crate::config::{Compression, Config, Delivery, FileSource, Format, KafkaSection};
+use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
+use crate::error::CliError;
 
 /// Most segments a full topic is cut into: retention works in whole segments.
 const SEGMENTS: u64 = 16;
@@ -123,6 +129,44 @@ pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {
         batch_documents: if cfg!(feature = "failpoints") { 16 } else { defaults.batch_documents },
         ..defaults
     }
+}
+
+/// The feeds, with those of the lists.
+///
+/// # Errors
+/// A list that cannot be read.
+pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
+    let section = &config.feeds;
+    let written = section.feeds.iter().map(|feed| Feed {
+        id: feed.id.clone(),
+        url: feed.url.clone(),
+        is_listed: feed.fast,
+    });
+    let mut feeds: Vec<Feed> = written.collect();
+    for path in &section.lists {
+        feeds.extend(list(path)?.into_iter().map(|outline| outline.feed));
+    }
+    Ok(FeedsConfig {
+        feeds,
+        watch: section.watch.clone(),
+        agent: agent(section),
+        allowed: Allowed(section.allow_addresses.clone()),
+        max_in_flight: section.max_in_flight,
+        ..FeedsConfig::default()
+    })
+}
+
+/// The `User-Agent`.
+pub(crate) fn agent(section: &FeedsSection) -> String {
+    let name = concat!("barid/", env!("CARGO_PKG_VERSION"));
+    section.contact.as_ref().map_or_else(|| name.to_owned(), |contact| format!("{name} (+{contact})"))
+}
+
+/// Reads a list of feeds.
+pub(crate) fn list(path: &Path) -> Result<Vec<Outline>, CliError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    opml::parse(&text).map_err(|source| CliError::FeedList { path: path.to_owned(), source })
 }
 
 fn source(source: &FileSource) -> FilesConfig {

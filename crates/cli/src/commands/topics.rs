@@ -36,6 +36,7 @@ fn open(loaded: &Loaded) -> Result<Kafka, CliError> {
 fn tables() -> Vec<Table> {
     let specs = [
         barid_watcher::worker_spec(),
+        barid_watcher::feeds::worker_spec(),
         barid_stage::parse_spec(),
         barid_stage::decide_spec(),
         barid_sink::spec(),

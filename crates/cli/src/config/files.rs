@@ -66,9 +66,12 @@ pub(crate) struct FieldMap {
 const CHARSET_HINT: &str =
     "a WHATWG label such as \"utf-8\" or \"windows-1256\"; \"\" detects it for each document";
 
-/// Reads every source; without any there is one, the folder `seeds`.
-pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Vec<FileSource> {
+/// Reads every source; without any, and without feeds, there is one: the folder `seeds`.
+pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>, has_feeds: bool) -> Vec<FileSource> {
     let mut sections = reader.tables(root, "files");
+    if sections.is_empty() && has_feeds {
+        return Vec::new();
+    }
     if sections.is_empty() {
         return vec![source(reader, &mut Section::unwritten("files[0]"), Some("seeds"))];
     }

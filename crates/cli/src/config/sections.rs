@@ -9,8 +9,8 @@ use tracing_subscriber::EnvFilter;
 use super::problem::Problem;
 use super::reader::{Env, Origin, Reader, Section, Setting};
 use super::{
-    Compression, Config, JsonlConfig, LogConfig, LogFormat, StageConfig, TelemetryConfig, WebConfig, files,
-    kafka,
+    Compression, Config, JsonlConfig, LogConfig, LogFormat, StageConfig, TelemetryConfig, WebConfig, feeds,
+    files, kafka,
 };
 
 /// Variables with another use than overriding a key.
@@ -39,8 +39,10 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
     if data_dir.is_empty() {
         reader.refuse("E0105", "data_dir", "must not be empty".into(), None);
     }
+    let has_feeds = root.has("feed") || root.has("feeds");
     let config = Config {
-        files: files::read(&mut reader, &mut root),
+        files: files::read(&mut reader, &mut root, has_feeds),
+        feeds: feeds::read(&mut reader, &mut root),
         log: log(&mut reader, &mut root),
         stage: stage(&mut reader, &mut root),
         jsonl: jsonl(&mut reader, &mut root, &data_dir),

@@ -65,6 +65,25 @@ fn without_a_file_it_watches_seeds() {
 }
 
 #[test]
+fn with_feeds_and_no_folder_none_is_watched() {
+    let loaded = load_text("[[feed]]\nurl = \"https://news.example/rss\"\nfast = true\n").expect("valid");
+    let feeds = &loaded.config.feeds;
+    assert!(loaded.config.files.is_empty() && feeds.is_used());
+    assert!(feeds.feeds[0].fast && feeds.feeds[0].id.starts_with("news-example-"), "{feeds:?}");
+    assert_eq!(crate::settings::agent(feeds), concat!("barid/", env!("CARGO_PKG_VERSION")));
+    let many = "[[feed]]\nurl = \"https://news.example/N\"\n".repeat(11);
+    let many: String = many
+        .lines()
+        .enumerate()
+        .map(|(line, text)| format!("{}\n", text.replace('N', &line.to_string())))
+        .collect();
+    assert_eq!(only_problem(&many).0, "E0115");
+    let polite =
+        load_text(&format!("[feeds]\ncontact = \"https://barid.example/bot\"\n{many}")).expect("valid");
+    assert!(crate::settings::agent(&polite.config.feeds).ends_with(" (+https://barid.example/bot)"));
+}
+
+#[test]
 fn records_follow_the_data_folder() {
     let loaded = load_text("data_dir = \"/srv/barid\"").expect("valid");
     assert_eq!(loaded.config.jsonl.dir, Path::new("/srv/barid/records"));
@@ -156,6 +175,15 @@ fn each_mistake_has_its_code() {
         ("E0105", "[kafka.topics]\npartitions = 0".to_owned()),
         ("E0105", "[kafka.properties]\n\"a b\" = 1".to_owned()),
         ("E0103", "[kafka.topics]\npartition = 1".to_owned()),
+        ("E0106", "[[feed]]\nid = \"a\"".to_owned()),
+        ("E0105", "[[feed]]\nurl = \"file:///etc/passwd\"".to_owned()),
+        ("E0105", "[[feed]]\nurl = \"https://a.example/\"\nid = \"A\"".to_owned()),
+        (
+            "E0107",
+            "[[feed]]\nurl = \"https://a.example/\"\n[[feed]]\nurl = \"https://a.example/\"".to_owned(),
+        ),
+        ("E0105", "[feeds]\nallow_addresses = [\"10.0.0.300\"]".to_owned()),
+        ("E0115", "[feeds]\nlists = [\"feeds.opml\"]".to_owned()),
     ];
     for (code, text) in cases {
         assert_eq!(only_problem(&text).0, code, "{text}");

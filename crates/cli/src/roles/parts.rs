@@ -1,11 +1,15 @@
 //! The workers of each role: what they join as, and what they do then.
 
+use std::sync::Arc;
+
 use barid_log::{Control, Log, Worker, WorkerSpec};
 use barid_record::Topic;
+use barid_watcher::feeds::FeedMetrics;
 use prometheus::Registry;
 
 use super::Role;
 use crate::config::Config;
+use crate::error::CliError;
 use crate::run::{RunError, now_ms};
 use crate::settings;
 
@@ -25,13 +29,40 @@ pub(super) fn of<'a>(
     config: &'a Config,
     registry: &Registry,
     control: &'a Control,
-) -> Result<Vec<Part<'a>>, RunError> {
+) -> Result<Vec<Part<'a>>, CliError> {
     Ok(match role {
-        Role::Watch => vec![watch(config, registry, control)?],
+        Role::Watch => sources(config, registry, control)?,
         Role::Stage => stage(config, registry, control)?.into(),
         Role::Sink => vec![sink(config, registry, control)?],
         Role::Web => Vec::new(),
     })
+}
+
+/// Folders, feeds, or both.
+fn sources<'a>(
+    config: &Config,
+    registry: &Registry,
+    control: &'a Control,
+) -> Result<Vec<Part<'a>>, CliError> {
+    let mut parts = Vec::new();
+    if !config.files.is_empty() {
+        parts.push(watch(config, registry, control)?);
+    }
+    if config.feeds.is_used() {
+        parts.push(poll(config, registry, control)?);
+    }
+    Ok(parts)
+}
+
+fn poll<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Part<'a>, CliError> {
+    let metrics = FeedMetrics::register(registry).map_err(RunError::from)?;
+    let config = settings::feeds(config)?;
+    let work = move |_: &dyn Log, worker| {
+        let done = barid_watcher::feeds::run(&config, worker, &metrics, Arc::new(now_ms), control, &|_| ())?;
+        tracing::info!(polls = done.polls, documents = done.documents, "the poller has ended");
+        Ok(())
+    };
+    Ok(Part { spec: barid_watcher::feeds::worker_spec(), work: Box::new(work) })
 }
 
 fn watch<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Part<'a>, RunError> {

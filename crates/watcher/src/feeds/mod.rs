@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod guard;
 pub mod health;
 mod metrics;
+pub mod opml;
 pub mod outage;
 pub mod policy;
 mod poller;

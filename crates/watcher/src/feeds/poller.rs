@@ -84,8 +84,10 @@ pub struct FeedsSummary {
     pub failed: u64,
     /// Documents handed to the log.
     pub documents: u64,
-    /// Inputs handed to the log as rejected.
-    pub rejected: u64,
+    /// Answers that are no feed, handed to the log as rejected.
+    pub unreadable: u64,
+    /// Items that the log does not take, handed to it as rejected.
+    pub too_large: u64,
 }
 
 /// Polls the feeds on the calling thread until `control` says otherwise, and returns when everything handed over is durable.
@@ -492,6 +494,7 @@ impl Poller<'_> {
         let from = done.from.to_string();
         let id = self.roster.entries[place as usize].feed.id.clone();
         if let Some((bytes, detail)) = done.unreadable.take() {
+            self.summary.unreadable += 1;
             self.reject(deliver::unreadable(&id, &from, bytes, detail, now_ms));
         }
         let mut unit_bytes = 0;
@@ -509,6 +512,7 @@ impl Poller<'_> {
                     let detail =
                         format!("a message of {} bytes; the log takes {}", size.bytes, size.limit_bytes);
                     let reason = Reason::TooLarge;
+                    self.summary.too_large += 1;
                     self.metrics.dropped();
                     self.reject(Rejected { reason, detail, position: None, dropped_bytes: 0, document });
                 }
@@ -531,7 +535,6 @@ impl Poller<'_> {
     }
 
     fn reject(&mut self, rejected: Rejected) {
-        self.summary.rejected += 1;
         self.metrics.rejected.inc();
         self.metrics.dropped_bytes.inc_by(self.outbox.rejected(rejected));
     }

@@ -123,7 +123,9 @@ fn obstacle(rejected: &Rejected) -> Option<&'static str> {
         return Some("not all of its bytes were kept: raise `max_document_bytes` and deliver the file again");
     }
     match rejected.reason {
-        Reason::BadCompression | Reason::BadJson | Reason::BadMessage => return Some(rejected.reason.hint()),
+        Reason::BadCompression | Reason::BadJson | Reason::BadFeed | Reason::BadMessage => {
+            return Some(rejected.reason.hint());
+        }
         Reason::Empty
         | Reason::Binary
         | Reason::TooLarge

@@ -1,0 +1,122 @@
+//! `[feeds]` and `[[feed]]`: what to poll, and how.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::files::optional;
+use super::reader::{Reader, Section};
+
+/// `[feeds]` with every `[[feed]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FeedsSection {
+    /// Who polls: an address of the web or of mail, sent with every request.
+    pub(crate) contact: Option<String>,
+    /// OPML files.
+    pub(crate) lists: Vec<PathBuf>,
+    /// Feeds with series of their own in the metrics.
+    pub(crate) watch: Vec<String>,
+    /// Blocks of addresses that may be asked although they are not public.
+    pub(crate) allow_addresses: Vec<IpNet>,
+    /// Requests under way, at most.
+    pub(crate) max_in_flight: usize,
+    /// The feeds written here.
+    pub(crate) feeds: Vec<FeedSource>,
+}
+
+/// One feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FeedSource {
+    /// Names the source in records, metrics and logs. Record ids depend on it.
+    pub(crate) id: String,
+    /// Its address.
+    pub(crate) url: String,
+    /// Whether it may be asked every quarter of an hour.
+    pub(crate) fast: bool,
+}
+
+impl FeedsSection {
+    /// Whether there is anything to poll.
+    pub(crate) fn is_used(&self) -> bool {
+        !self.feeds.is_empty() || !self.lists.is_empty()
+    }
+}
+
+/// More feeds than this are not polled by nobody in particular.
+const WITHOUT_CONTACT: usize = 10;
+/// Each watched feed is about 20 series.
+const MOST_WATCHED: usize = 2000;
+
+pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSection {
+    let mut section = reader.table(root, "feeds");
+    let contact = optional(reader.text(&mut section, "contact", ""));
+    let lists: Vec<PathBuf> =
+        reader.list(&mut section, "lists", &[]).into_iter().map(PathBuf::from).collect();
+    let watch = reader.list(&mut section, "watch", &[]);
+    let blocks = reader.list(&mut section, "allow_addresses", &[]);
+    let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
+    reader.end(&section);
+    let mut allow_addresses = Vec::new();
+    for block in blocks {
+        match block.parse() {
+            Ok(block) => allow_addresses.push(block),
+            Err(_) => {
+                let hint = Some("address and length, such as \"10.1.0.0/16\" or \"::1/128\"".to_owned());
+                let why = format!("`{block}` is not a block of addresses");
+                reader.refuse("E0105", "feeds.allow_addresses", why, hint);
+            }
+        }
+    }
+    if watch.len() > MOST_WATCHED {
+        let why = format!("{} feeds are more than {MOST_WATCHED}", watch.len());
+        reader.refuse(
+            "E0105",
+            "feeds.watch",
+            why,
+            Some("`barid feed list --state late` shows the others".into()),
+        );
+    }
+    let sections = reader.tables(root, "feed");
+    let feeds: Vec<FeedSource> = sections.into_iter().map(|mut section| feed(reader, &mut section)).collect();
+    for (index, feed) in feeds.iter().enumerate() {
+        if let Some(first) = feeds[..index].iter().position(|earlier| earlier.id == feed.id) {
+            let why = format!("`{}` is the id of `feed[{first}]` already", feed.id);
+            reader.refuse(
+                "E0107",
+                &format!("feed[{index}].id"),
+                why,
+                Some("give each feed its own id".into()),
+            );
+        }
+    }
+    if contact.is_none() && (feeds.len() > WITHOUT_CONTACT || !lists.is_empty()) {
+        let why = format!("needed for a list, and for more than {WITHOUT_CONTACT} feeds");
+        let hint = "an address of the web or of mail, such as \"https://example.org/bot\": it is sent with every request, so that a publisher can reach you";
+        reader.refuse("E0115", "feeds.contact", why, Some(hint.to_owned()));
+    }
+    let max_in_flight = usize::try_from(max_in_flight).unwrap_or(200);
+    FeedsSection { contact, lists, watch, allow_addresses, max_in_flight, feeds }
+}
+
+fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>) -> FeedSource {
+    let url = reader.required_text(section, "url", None);
+    let made = barid_watcher::feeds::opml::id_of(&url);
+    let id = reader.text(section, "id", &made);
+    let fast = reader.boolean(section, "fast", false);
+    reader.end(section);
+    if !barid_watcher::feeds::opml::is_id(&id) {
+        let hint = "it becomes a metric label and part of every record id".to_owned();
+        reader.refuse("E0105", &section.key_path("id"), "use 1 to 64 of a-z 0-9 - _".into(), Some(hint));
+    }
+    let is_web = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+    if !url.is_empty() && !is_web {
+        let hint = "files are read by [[files]]".to_owned();
+        reader.refuse(
+            "E0105",
+            &section.key_path("url"),
+            "must begin with https:// or http://".into(),
+            Some(hint),
+        );
+    }
+    FeedSource { id, url, fast }
+}
