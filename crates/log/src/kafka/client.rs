@@ -211,6 +211,11 @@ impl std::fmt::Debug for Events {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        // A user's property goes to every client: that half of them have no use for it is no news.
+        if fac == "CONFWARN" && message.contains(" property and will be ignored by this ") {
+            tracing::debug!(target: "librdkafka", "{fac} {message}");
+            return;
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
