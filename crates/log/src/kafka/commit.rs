@@ -20,6 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{Barrier, Context, KafkaConsumer, Names};
 use super::config::{Delivery, KafkaConfig};
+use super::fetch::STEP;
 use super::message;
 use super::metrics::Metrics;
 use super::producer::{Failure, Producers, retried};
@@ -54,6 +55,8 @@ struct Inner {
     bytes: usize,
     /// The filler has a transaction in the making.
     filling: bool,
+    /// Bytes of it.
+    filling_bytes: usize,
     /// The ender has one.
     ending: bool,
     failed: Option<Failure>,
@@ -63,6 +66,12 @@ struct Inner {
 }
 
 impl Inner {
+    /// Whether `more` bytes are too many beside those that the transaction in the making has, and those behind it.
+    fn is_behind(&self, more: usize, most: usize) -> bool {
+        let before = self.bytes + self.filling_bytes;
+        before > 0 && before + more > most
+    }
+
     fn is_settled(&self) -> bool {
         self.units.is_empty() && !self.filling && !self.ending
     }
@@ -121,12 +130,17 @@ impl Committer {
         Arc::clone(&self.shared) as Arc<dyn Barrier>
     }
 
-    /// Queues a unit if there is room, waiting a little for it; gives it back if there is none.
-    pub(crate) fn push(&self, ticket: u64, unit: Unit, bytes: usize) -> Result<(), Unit> {
+    /// Queues a unit if there is room, waiting a little for it; gives it back if there is none. There is little room for a unit that is unhurried: what
+    /// comes after it may be in a hurry.
+    pub(crate) fn push(&self, ticket: u64, unit: Unit, bytes: usize, is_unhurried: bool) -> Result<(), Unit> {
+        let is_full = |inner: &Inner| match is_unhurried {
+            true => inner.is_behind(bytes, STEP.bytes),
+            false => inner.bytes > 0 && inner.bytes + bytes > self.queue_bytes,
+        };
         let mut inner = lock(&self.shared.inner);
-        if inner.bytes > 0 && inner.bytes + bytes > self.queue_bytes {
+        if is_full(&inner) {
             inner = wait_for(&self.shared.changed, inner, TICK);
-            if inner.bytes > 0 && inner.bytes + bytes > self.queue_bytes {
+            if is_full(&inner) {
                 return Err(unit);
             }
         }
@@ -276,7 +290,7 @@ impl Filler {
             if let Err(failure) = self.fill(first, started) {
                 self.shared.fail(failure);
             }
-            self.shared.change(|inner| inner.filling = false);
+            self.shared.change(|inner| (inner.filling, inner.filling_bytes) = (false, 0));
         }
         self.producers.clear();
     }
@@ -295,6 +309,7 @@ impl Filler {
                 && let Some(pending) = inner.units.pop_front()
             {
                 inner.filling = true;
+                inner.filling_bytes = pending.bytes;
                 inner.bytes -= pending.bytes;
                 drop(inner);
                 self.shared.changed.notify_all();
@@ -357,6 +372,7 @@ impl Filler {
             }
             if let Some(pending) = inner.units.pop_front() {
                 inner.bytes -= pending.bytes;
+                inner.filling_bytes += pending.bytes;
                 drop(inner);
                 self.shared.changed.notify_all();
                 return Ok(Some(pending));

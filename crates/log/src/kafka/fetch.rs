@@ -19,7 +19,7 @@ use super::cluster::Cluster;
 use super::message;
 use super::sync::lock;
 use crate::LogError;
-use crate::api::{Batch, Limit, Message, WorkerSpec};
+use crate::api::{Batch, Limit, Message, Position, WorkerSpec};
 
 /// Events, or messages of a new partition, taken from the client at once.
 const GULP: usize = 2_000;
@@ -30,6 +30,10 @@ const AT_HAND: usize = 512 << 10;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long back-fill waits for a live message that a broker has and the client does not.
 const OVERTAKE: Duration = Duration::from_millis(30);
+/// After a live message others are expected for so long, and back-fill goes in small steps.
+const LIVELY: Duration = Duration::from_secs(10);
+/// A step of back-fill: a live message waits for one in the making, and for one being committed.
+pub(crate) const STEP: Limit = Limit { messages: 128, bytes: 1 << 20 };
 /// Brokers are asked for live messages at most this often.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
@@ -97,6 +101,7 @@ pub(crate) struct Fetcher {
     /// The end of a live partition when it was last seen to have nothing more.
     drained: BTreeMap<(Topic, u32), i64>,
     last_asked: Option<Instant>,
+    last_live: Option<Instant>,
 }
 
 impl Fetcher {
@@ -117,6 +122,7 @@ impl Fetcher {
             inputs: spec.inputs.clone(),
             drained: BTreeMap::new(),
             last_asked: None,
+            last_live: None,
         }
     }
 
@@ -311,11 +317,24 @@ impl Fetcher {
         Ok(())
     }
 
+    /// Whether messages of these positions must not keep live ones waiting for long.
+    pub(crate) fn is_unhurried(&self, consumed: &[Position]) -> bool {
+        let is_live = |position: &Position| self.inputs.first() == Some(&position.topic);
+        self.is_lively() && !consumed.is_empty() && !consumed.iter().any(is_live)
+    }
+
+    fn is_lively(&self) -> bool {
+        self.last_live.is_some_and(|at| at.elapsed() < LIVELY)
+    }
+
     /// Hands out what is there: earlier inputs first, within an input the oldest first.
     pub(crate) fn take(&mut self, limit: Limit) -> Result<Batch, LogError> {
-        let mut batch = Batch::new();
-        let mut bytes = 0;
+        let (mut batch, mut bytes, mut limit) = (Batch::new(), 0, limit);
         for (rank, topic) in self.inputs.clone().into_iter().enumerate() {
+            if rank > 0 && self.is_lively() {
+                limit.messages = limit.messages.min(STEP.messages);
+                limit.bytes = limit.bytes.min(STEP.bytes);
+            }
             let has = |fetcher: &Self| fetcher.oldest(topic).is_some();
             if batch.is_empty() && rank > 0 && has(self) && self.live_came(rank)? {
                 return self.take(limit);
@@ -329,6 +348,9 @@ impl Fetcher {
                     return Ok(batch);
                 }
                 let Some(message) = part.pop() else { break };
+                if rank == 0 && self.inputs.len() > 1 {
+                    self.last_live = Some(Instant::now());
+                }
                 bytes += more;
                 batch.push(message);
             }

@@ -317,8 +317,9 @@ impl Worker for KafkaWorker {
             + unit.state.iter().map(change_bytes).sum::<usize>();
         let changes = unit.state.clone();
         let consumed = unit.consumed.clone();
+        let is_unhurried = self.fetcher.as_ref().is_some_and(|fetcher| fetcher.is_unhurried(&unit.consumed));
         let mut unit = unit;
-        while let Err(back) = self.committer.push(ticket, unit, bytes) {
+        while let Err(back) = self.committer.push(ticket, unit, bytes, is_unhurried) {
             unit = back;
             self.serve(Duration::ZERO)?;
         }
