@@ -11,6 +11,7 @@ use super::client::{self, Context, Events, KafkaConsumer, failed};
 use super::cluster::{Cluster, Place};
 use super::commit::{Committer, Parts};
 use super::fetch::{Fetcher, committed, start_offset};
+use super::leave::Farewell;
 use super::producer::{Failure, Producers};
 use super::restore::Follower;
 use super::store::Store;
@@ -33,13 +34,15 @@ pub(crate) fn join(cluster: &Arc<Cluster>, spec: WorkerSpec) -> Result<KafkaWork
 fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<KafkaWorker, LogError> {
     let names = &cluster.names;
     let events = Arc::<Events>::default();
-    let mut fetcher = None;
+    // Locals are dropped in reverse: who holds the member goes before the last hold on it.
+    let (mut farewell, mut fetcher) = (None, None);
     if !spec.inputs.is_empty() {
         let mut most = 0;
         for &topic in &spec.inputs {
             most += cluster.partitions(topic)?.len();
         }
-        let member = Arc::new(member(cluster, &spec.group, &events, most)?);
+        let (last, member) = Farewell::new(member(cluster, &spec.group, &events, most)?, &spec.group);
+        farewell = Some(last);
         let topics: Vec<_> = spec.inputs.iter().map(|topic| names.topic(*topic)).collect();
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         member.subscribe(&topics).map_err(|error| failed("join", &spec.group, &error))?;
@@ -51,7 +54,7 @@ fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result
     let consumer = fetcher.as_ref().map(|fetcher| Arc::clone(&fetcher.consumer));
     let committer = Committer::start(parts(cluster, &spec, consumer, None), producers)?;
     *lock(&events.barrier) = Some(committer.barrier());
-    Ok(assemble(cluster, spec, membership, events, fetcher, committer, None, place))
+    Ok(assemble(cluster, spec, membership, events, fetcher, committer, None, farewell, place))
 }
 
 fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<KafkaWorker, LogError> {
@@ -65,7 +68,7 @@ fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<
     let follower = Follower::new(cluster, &spec.group, &spec.tables)?;
     follower.start(&store)?;
     let events = Arc::<Events>::default();
-    let member = Arc::new(member(cluster, &spec.group, &events, 1)?);
+    let (farewell, member) = Farewell::new(member(cluster, &spec.group, &events, 1)?, &spec.group);
     member.subscribe(&[&names.owners()]).map_err(|error| failed("join", &spec.group, &error))?;
     let waiting = Waiting { cluster, group: &spec.group, member: &member, events: &events };
     loop {
@@ -89,7 +92,18 @@ fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<
             Committer::start(parts(cluster, &spec, Some(Arc::clone(&member)), shared_store), producers)?;
         *lock(&events.barrier) = Some(committer.barrier());
         let membership = Membership::Owner(member);
-        return Ok(assemble(cluster, spec, membership, events, fetcher, committer, Some(state), place));
+        let farewell = Some(farewell);
+        return Ok(assemble(
+            cluster,
+            spec,
+            membership,
+            events,
+            fetcher,
+            committer,
+            Some(state),
+            farewell,
+            place,
+        ));
     }
 }
 
@@ -234,6 +248,7 @@ fn assemble(
     fetcher: Option<Fetcher>,
     committer: Committer,
     state: Option<(crate::embedded::state::StateStore, Arc<Mutex<Store>>)>,
+    farewell: Option<Farewell>,
     place: Place,
 ) -> KafkaWorker {
     KafkaWorker {
@@ -249,6 +264,7 @@ fn assemble(
         must_rewind: false,
         lost: None,
         last_lag: Instant::now(),
+        _farewell: farewell,
         _place: place,
     }
 }

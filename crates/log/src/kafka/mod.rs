@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Everything of librdkafka that blocks is called from plain threads. Its traps are written where they are avoided: `commit.rs` (flush, ordering,
-//! unknown outcomes), `restore.rs` (commit markers), `fetch.rs` (priorities), `message.rs` (timestamps).
+//! unknown outcomes), `leave.rs` (closing), `restore.rs` (commit markers), `fetch.rs` (priorities), `message.rs` (timestamps).
 
 mod client;
 mod cluster;
@@ -17,6 +17,7 @@ mod config;
 mod fetch;
 mod inspect;
 mod join;
+mod leave;
 mod message;
 mod metrics;
 mod producer;

@@ -10,6 +10,7 @@ use super::client::{Events, KafkaConsumer, failed, words};
 use super::cluster::{Cluster, Place};
 use super::commit::Committer;
 use super::fetch::Fetcher;
+use super::leave::Farewell;
 use super::producer::Failure;
 use super::store::Store;
 use super::sync::lock;
@@ -32,8 +33,8 @@ pub(crate) enum Membership {
     Owner(Arc<KafkaConsumer>),
 }
 
-/// A worker. Fields are dropped in this order: what was submitted is committed while the membership lasts, and the place in the group is free again
-/// once the local state is closed.
+/// A worker. Fields are dropped in this order: what was submitted is committed while the membership lasts, the member leaves when nobody holds it
+/// any more, and the place in the group is free again once the local state is closed.
 pub(crate) struct KafkaWorker {
     pub(crate) committer: Committer,
     pub(crate) cluster: Arc<Cluster>,
@@ -49,6 +50,7 @@ pub(crate) struct KafkaWorker {
     pub(crate) must_rewind: bool,
     pub(crate) lost: Option<String>,
     pub(crate) last_lag: Instant,
+    pub(crate) _farewell: Option<Farewell>,
     pub(crate) _place: Place,
 }
 
