@@ -1,5 +1,6 @@
 //! The command line as typed. Nothing is read or checked here.
 
+mod feed;
 mod roles;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use crate::config::LogFormat;
 use crate::error::exit;
 
+pub(crate) use feed::{FeedCommand, FeedLintArgs, FeedParseArgs};
 pub(crate) use roles::{RoleArgs, Topics, TopicsArgs};
 
 const EXIT_STATUS: &str = "\
@@ -131,6 +133,9 @@ Examples:
 
 Exits with 1 when a file could not be parsed; the others are printed all the same.")]
     Parse(ParseArgs),
+    /// Read feeds without any log: what they say, and what is wrong with them
+    #[command(subcommand, disable_help_subcommand = true)]
+    Feed(FeedCommand),
     /// Say why: which bytes became which section, why a record is a copy, what a code means
     #[command(after_help = "\
 Examples:
@@ -308,7 +313,7 @@ impl Command {
     /// Checks answer 0, 1 or 2; everything else answers as daemons do.
     pub(crate) fn is_check(&self) -> bool {
         match self {
-            Self::Parse(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
+            Self::Parse(_) | Self::Feed(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
             Self::Run(_)
             | Self::Watch(_)
             | Self::Stage(_)

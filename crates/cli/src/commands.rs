@@ -4,6 +4,7 @@ mod check_config;
 mod config_show;
 mod document;
 mod explain;
+mod feed;
 mod generate;
 mod init;
 mod parse;
@@ -33,6 +34,7 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
         Command::Web(role) => play(Role::Web, role, args)?,
         Command::Topics(command) => topics::run(command, &args.global, &mut out)?,
         Command::Parse(parse) => parse::run(parse, &mut out)?,
+        Command::Feed(command) => feed::run(command, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,
         Command::CheckConfig { file } => check_config::run(file, &mut out)?,

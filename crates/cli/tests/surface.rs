@@ -14,7 +14,7 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 23] = [
+const PAGES: [&[&str]; 26] = [
     &[],
     &["run"],
     &["watch"],
@@ -25,6 +25,9 @@ const PAGES: [&[&str]; 23] = [
     &["topics", "create"],
     &["topics", "list"],
     &["parse"],
+    &["feed"],
+    &["feed", "parse"],
+    &["feed", "lint"],
     &["explain"],
     &["rejected"],
     &["rejected", "list"],

@@ -115,6 +115,7 @@ impl Draft {
             authors: self.authors,
             author: self.author.take(),
             summary: self.summary.take(),
+            subtitle: self.subtitle.take(),
             content: self.content,
             tags: self.tags,
             enclosures,
@@ -136,6 +137,7 @@ impl Draft {
         feed.id = self.id.take();
         feed.published = self.published;
         feed.updated = self.updated;
+        feed.created = self.created;
         feed.authors = self.authors;
         feed.author = self.author.take();
         feed.subtitle = self.subtitle.take();

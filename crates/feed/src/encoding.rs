@@ -179,6 +179,15 @@ fn legacy<'a>(
         faults.note(Fault::WrongEncoding);
         decoded = Ok(second);
     }
+    // Latin-1 is what servers say when nobody set anything, so statistics overrule it, but only with another script.
+    let said = own.or(header).and_then(for_label);
+    if let (Ok(guess), Some(said)) = (&decoded, said)
+        && said == encoding_rs::WINDOWS_1252
+        && is_latin(guess.charset)
+    {
+        let (text, _) = said.decode_without_bom_handling(bytes);
+        return Ok(Text { text, charset: said.name().to_ascii_lowercase() });
+    }
     match decoded {
         Ok(decoded) => {
             faults.add(Fault::BadByte, u64::from(decoded.replaced));
@@ -204,6 +213,27 @@ fn legacy<'a>(
             Ok(utf8(bytes, faults))
         }
     }
+}
+
+/// Charsets of languages written in Latin letters, which statistics confuse.
+fn is_latin(charset: &str) -> bool {
+    matches!(
+        charset,
+        "windows-1250"
+            | "windows-1252"
+            | "windows-1254"
+            | "windows-1257"
+            | "windows-1258"
+            | "iso-8859-2"
+            | "iso-8859-3"
+            | "iso-8859-4"
+            | "iso-8859-10"
+            | "iso-8859-13"
+            | "iso-8859-14"
+            | "iso-8859-15"
+            | "iso-8859-16"
+            | "macintosh"
+    )
 }
 
 /// Charsets that look like ASCII and are not.

@@ -7,6 +7,7 @@
 mod capture;
 mod finish;
 mod markup;
+mod relative;
 mod space;
 mod start;
 
@@ -34,6 +35,8 @@ struct Frame<'a> {
     element: Element,
     /// Where its text starts in the buffer.
     start: usize,
+    /// An unknown element inside one whose text is kept: its text belongs there too.
+    is_inline: bool,
 }
 
 /// The state of one parse.
@@ -162,7 +165,7 @@ impl<'a, 'c> Machine<'a, 'c> {
                 (true, false) => self.entities.escape_into(raw, &mut self.buffer, &mut self.faults),
                 (true, true) => crate::entities::push_escaped(raw, &mut self.buffer),
             }
-        } else if start::wants_text(top.element) && self.too_deep == 0 {
+        } else if (top.is_inline || start::wants_text(top.element)) && self.too_deep == 0 {
             if is_cdata {
                 self.buffer.push_str(raw);
             } else {
@@ -248,7 +251,9 @@ impl<'a, 'c> Machine<'a, 'c> {
         let text = buffer.get(frame.start..).unwrap_or_default();
         self.finish(frame.element, text);
         self.buffer = buffer;
-        self.buffer.truncate(frame.start);
+        if !frame.is_inline {
+            self.buffer.truncate(frame.start);
+        }
         let depth = self.frames.len();
         while self.bindings.last().is_some_and(|binding| binding.depth > depth) {
             self.bindings.pop();

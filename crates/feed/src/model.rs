@@ -35,6 +35,8 @@ pub struct Feed {
     pub published: Option<Instant>,
     /// When it last changed.
     pub updated: Option<Instant>,
+    /// When it was made (`created`, `dcterms:created`).
+    pub created: Option<Instant>,
     /// Who wrote it, in order.
     pub authors: Vec<Person>,
     /// The last author in one line: `name (email)`.
@@ -105,6 +107,8 @@ pub struct Entry {
     pub author: Option<String>,
     /// Description or summary; a copy of the content where there is none.
     pub summary: Option<String>,
+    /// iTunes subtitle.
+    pub subtitle: Option<String>,
     /// Full texts, in order.
     pub content: Vec<String>,
     /// Categories, keywords, subjects.
@@ -142,6 +146,13 @@ pub struct Instant {
     pub ms: Option<i64>,
     /// The words, as found.
     pub raw: String,
+}
+
+impl Instant {
+    /// RFC 3339 in UTC; a fraction of a second only where one was stated.
+    pub fn rfc3339(&self) -> Option<String> {
+        jiff::Timestamp::from_millisecond(self.ms?).ok().map(|instant| instant.to_string())
+    }
 }
 
 /// Where an entry's id came from.

@@ -66,6 +66,15 @@ impl Capture {
         matches!(self.media_type.as_str(), "text/plain" | "text/html" | "application/xhtml+xml")
     }
 
+    /// Text with tags in it, by its type or, where the format leaves it open, by its look.
+    pub(super) fn is_html(&self, text: &str, is_atom: bool) -> bool {
+        match self.media_type.as_str() {
+            "text/html" | "application/xhtml+xml" => true,
+            "text/plain" => self.is_markup || (!is_atom && text.contains("</")),
+            _ => false,
+        }
+    }
+
     /// Nothing was left open.
     pub(super) fn is_balanced(&self) -> bool {
         self.open == 0 && self.same == 0

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Machine, markup};
+use super::capture::Capture;
+use super::{Machine, markup, relative};
 use crate::date;
 use crate::draft::some;
 use crate::entities::from_1252;
@@ -260,7 +261,17 @@ impl Machine<'_, '_> {
         if capture.is_base64() && !text.is_empty() {
             text = self.decode_base64(&text).map_or(text, Cow::Owned);
         }
-        let text = self.mended(&text);
+        if capture.is_html(&text, self.meta.version.starts_with("atom")) {
+            text = Cow::Owned(match relative::resolved(&text, self.base()) {
+                Cow::Borrowed(_) => return self.keep_mended(element, &text, &capture),
+                Cow::Owned(resolved) => resolved,
+            });
+        }
+        self.keep_mended(element, &text, &capture);
+    }
+
+    fn keep_mended(&mut self, element: Element, text: &str, capture: &Capture) {
+        let text = self.mended(text);
         self.keep_markup(element, &text, capture.as_content, capture.is_readable());
     }
 

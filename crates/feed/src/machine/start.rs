@@ -102,7 +102,10 @@ impl<'a> Machine<'a, '_> {
         if element == Element::Item {
             self.before_item();
         }
-        self.frames.push(Frame { name, element, start: self.buffer.len() });
+        let is_inline = element == Element::Other
+            && !name.contains(':')
+            && self.frames.last().is_some_and(|top| top.is_inline || wants_text(top.element));
+        self.frames.push(Frame { name, element, start: self.buffer.len(), is_inline });
         self.enter(element);
         if empty {
             self.close_top();
@@ -289,7 +292,7 @@ impl<'a> Machine<'a, '_> {
     fn href(&self) -> Option<Cow<'a, str>> {
         let found =
             self.attribute("url").or_else(|| self.attribute("uri")).or_else(|| self.attribute("href"));
-        found.filter(|href| !href.is_empty())
+        found.filter(|href| !href.is_empty() || !self.base().is_empty())
     }
 
     /// Media RSS: a file in attributes.

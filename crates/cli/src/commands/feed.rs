@@ -1,0 +1,56 @@
+//! `barid feed`: feeds read outside the log.
+
+mod json;
+mod view;
+
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use barid_feed::Options;
+
+use crate::args::{FeedCommand, FeedParseArgs};
+use crate::error::{CliError, exit};
+use crate::output::{self, Isolate};
+
+/// Runs one of the commands.
+pub(super) fn run(command: &FeedCommand, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    match command {
+        FeedCommand::Parse(args) => parse(args, out),
+        FeedCommand::Lint(_) => Ok(ExitCode::from(exit::SOFTWARE)),
+    }
+}
+
+/// Prints a feed; exits with 1 when the bytes are none.
+fn parse(args: &FeedParseArgs, out: &mut impl Write) -> Result<ExitCode, CliError> {
+    let bytes = read(&args.file)?;
+    let options = Options { content_type: args.content_type.as_deref(), base: args.base.as_deref() };
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    if args.json {
+        let is_feed = json::write(&bytes, &options, &mut out)?;
+        out.flush()?;
+        return Ok(ExitCode::from(if is_feed { 0 } else { exit::FOUND }));
+    }
+    match view::write(&bytes, &options, &mut out, Isolate::for_stdout())? {
+        Ok(()) => {
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            out.flush()?;
+            output::message(&format!("{}: {error}", args.file.display()));
+            Ok(ExitCode::from(exit::FOUND))
+        }
+    }
+}
+
+/// A file whole, or standard input for `-`.
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let failed = |source| CliError::Read { path: path.to_owned(), source };
+    if path != Path::new("-") {
+        return std::fs::read(path).map_err(failed);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
