@@ -25,7 +25,10 @@ pub(crate) fn instant(raw: &str, faults: &mut Faults) -> Option<Instant> {
 
 /// Milliseconds since 1970 in UTC.
 pub(crate) fn milliseconds(raw: &str) -> Option<i64> {
-    rfc822(raw.as_bytes()).or_else(|| iso(raw.as_bytes())).or_else(|| other(raw))
+    rfc822(raw.as_bytes())
+        .or_else(|| iso(raw.as_bytes()))
+        .or_else(|| month(raw.as_bytes()))
+        .or_else(|| other(raw))
 }
 
 /// `Tue, 05 Sep 2023 08:15:00 +0300`, strictly.
@@ -123,6 +126,16 @@ fn iso(text: &[u8]) -> Option<i64> {
     let year = two(*y1, *y2)? * 100 + two(*y3, *y4)?;
     let clock = [two(*h1, *h2)?, two(*n1, *n2)?, two(*s1, *s2)?];
     at([year, two(*m1, *m2)?, two(*d1, *d2)?], clock, fraction, offset)
+}
+
+/// `2023-09` and `2023`, which W3CDTF allows: the first day.
+fn month(text: &[u8]) -> Option<i64> {
+    let (year, month) = match text {
+        [a, b, c, d, b'-', m1, m2] => (two(*a, *b)? * 100 + two(*c, *d)?, two(*m1, *m2)?),
+        [a, b, c, d] => (two(*a, *b)? * 100 + two(*c, *d)?, 1),
+        _ => return None,
+    };
+    (1900..2101).contains(&year).then(|| at([year, month, 1], [0; 3], 0, 0)).flatten()
 }
 
 fn two(a: u8, b: u8) -> Option<i64> {

@@ -2,6 +2,9 @@
 
 use crate::model::{Enclosure, Entry, Feed, Instant, Link, Origin, Person};
 
+/// Tags a new one is compared with.
+const MAX_COMPARED: usize = 64;
+
 /// What has been said so far about one feed, entry or source.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Draft {
@@ -78,10 +81,10 @@ impl Draft {
         self.author.force(line, depth);
     }
 
-    /// Adds a tag once.
+    /// Adds a tag once; among the first [`MAX_COMPARED`], so that a million tags take no million looks each.
     pub(crate) fn tag(&mut self, tag: &str) {
         let tag = tag.trim();
-        if !tag.is_empty() && !self.tags.iter().any(|known| known == tag) {
+        if !tag.is_empty() && !self.tags.iter().take(MAX_COMPARED).any(|known| known == tag) {
             self.tags.push(tag.to_owned());
         }
     }

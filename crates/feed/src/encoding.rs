@@ -132,7 +132,12 @@ fn unmarked<'a>(
     content_type: Option<&str>,
     faults: &mut Faults,
 ) -> Result<Text<'a>, NotAFeed> {
-    let own = declared_charset(&bytes[..bytes.len().min(DECLARATION_BYTES)]);
+    // Mac Arabic has its signs twice, and some write `<?` with those of the upper half.
+    let own = if bytes.starts_with(b"\xBC\xBFxml") || bytes.starts_with(b"\xBC?xml") {
+        Some("x-mac-arabic")
+    } else {
+        declared_charset(&bytes[..bytes.len().min(DECLARATION_BYTES)])
+    };
     let header = content_type.and_then(charset_of_header);
     let declared = own.or(header);
     let declared_utf8 = declared.is_none_or(|label| for_label(label) == Some(encoding_rs::UTF_8));

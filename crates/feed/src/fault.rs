@@ -19,8 +19,8 @@ pub enum Fault {
     JunkBefore,
     /// Something after the feed.
     JunkAfter,
-    /// A second XML declaration.
-    SecondDeclaration,
+    /// An XML declaration that is the second, or stands after a tag.
+    MisplacedDeclaration,
     /// Entries without a root element around them.
     NoRoot,
     /// `&` that starts no reference.
@@ -74,7 +74,7 @@ impl Fault {
         Self::SpaceBefore,
         Self::JunkBefore,
         Self::JunkAfter,
-        Self::SecondDeclaration,
+        Self::MisplacedDeclaration,
         Self::NoRoot,
         Self::BareAmp,
         Self::BareLt,
@@ -108,7 +108,7 @@ impl Fault {
             Self::SpaceBefore => "space_before",
             Self::JunkBefore => "junk_before",
             Self::JunkAfter => "junk_after",
-            Self::SecondDeclaration => "second_declaration",
+            Self::MisplacedDeclaration => "misplaced_declaration",
             Self::NoRoot => "no_root",
             Self::BareAmp => "bare_amp",
             Self::BareLt => "bare_lt",

@@ -47,6 +47,29 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     declarations: u32,
+    tags: bool,
+    has_doctype: bool,
+    /// Where the next `-->`, `]]>` and `?>` stand, as far as they have been looked for: without it, a million openings without an end
+    /// would each look through the whole rest.
+    ends: [Option<usize>; 3],
+}
+
+/// What may end a section, in the order of [`Scanner::ends`].
+#[derive(Debug, Clone, Copy)]
+enum SectionEnd {
+    Comment,
+    Cdata,
+    Instruction,
+}
+
+impl SectionEnd {
+    fn text(self) -> &'static [u8] {
+        match self {
+            Self::Comment => b"-->",
+            Self::Cdata => b"]]>",
+            Self::Instruction => b"?>",
+        }
+    }
 }
 
 /// How a tag ends.
@@ -61,7 +84,7 @@ enum TagEnd {
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, declarations: 0 }
+        Self { text, at: 0, declarations: 0, tags: false, has_doctype: false, ends: [None; 3] }
     }
 
     fn bytes(&self) -> &'a [u8] {
@@ -70,6 +93,16 @@ impl<'a> Scanner<'a> {
 
     fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
+    }
+
+    /// Offset in the text of the first such end at or after `from`.
+    fn section_end(&mut self, end: SectionEnd, from: usize) -> Option<usize> {
+        let (bytes, known) = (self.bytes(), &mut self.ends[end as usize]);
+        if known.is_none_or(|at| at < from) {
+            let rest = bytes.get(from..).unwrap_or_default();
+            *known = Some(memmem::find(rest, end.text()).map_or(usize::MAX, |found| from + found));
+        }
+        known.filter(|at| *at != usize::MAX)
     }
 
     /// The next piece; `None` at the end.
@@ -159,6 +192,7 @@ impl<'a> Scanner<'a> {
 
     fn start_tag(&mut self, faults: &mut Faults) -> Option<Token<'a>> {
         let (start, bytes) = (self.at + 1, self.bytes());
+        self.tags = true;
         let length = bytes[start..].iter().position(|byte| is_name_end(*byte));
         let name_end = length.map_or(bytes.len(), |length| start + length);
         let name = self.slice(start, name_end);
@@ -217,13 +251,13 @@ impl<'a> Scanner<'a> {
         let rest = &self.bytes()[self.at..];
         if rest.starts_with(b"<?xml") && rest.get(5).is_some_and(u8::is_ascii_whitespace) {
             self.declarations += 1;
-            if self.declarations > 1 {
-                faults.note(Fault::SecondDeclaration);
+            if self.declarations > 1 || self.tags {
+                faults.note(Fault::MisplacedDeclaration);
             } else if self.at > 0 && self.slice(0, self.at).trim().is_empty() {
                 faults.note(Fault::SpaceBefore);
             }
         }
-        let proper = memmem::find(rest, b"?>").map(|found| found + 2);
+        let proper = self.section_end(SectionEnd::Instruction, self.at).map(|found| found + 2 - self.at);
         let first = memchr(b'>', rest).map(|found| found + 1);
         self.at += match (proper, first) {
             (Some(end), Some(near)) if end == near || memchr(b'<', &rest[1..end]).is_none() => end,
@@ -249,7 +283,9 @@ impl<'a> Scanner<'a> {
             return Some(self.cdata(faults));
         }
         if rest.get(..9).is_some_and(|start| start.eq_ignore_ascii_case(b"<!DOCTYPE")) {
-            let length = doctype_length(rest).unwrap_or_else(|| {
+            let whole = if self.has_doctype { None } else { doctype_length(rest) };
+            self.has_doctype = true;
+            let length = whole.unwrap_or_else(|| {
                 faults.note(Fault::BrokenTag);
                 memchr(b'>', rest).map_or(rest.len(), |found| found + 1)
             });
@@ -266,8 +302,9 @@ impl<'a> Scanner<'a> {
 
     fn comment(&mut self, faults: &mut Faults) {
         let start = self.at + 4;
+        let end = self.section_end(SectionEnd::Comment, start).map(|end| end - start);
         let rest = &self.bytes()[start.min(self.bytes().len())..];
-        if let Some(end) = memmem::find(rest, b"-->") {
+        if let Some(end) = end {
             if memmem::find(&rest[..end], b"--").is_some() || rest[..end].ends_with(b"-") {
                 faults.note(Fault::BadComment);
             }
@@ -282,7 +319,7 @@ impl<'a> Scanner<'a> {
     fn cdata(&mut self, faults: &mut Faults) -> Token<'a> {
         let start = self.at + 9;
         let rest = &self.bytes()[start..];
-        let Some(end) = memmem::find(rest, b"]]>") else {
+        let Some(end) = self.section_end(SectionEnd::Cdata, start).map(|end| end - start) else {
             faults.note(Fault::UnclosedCdata);
             let end = section_break(rest).unwrap_or_else(|| {
                 faults.note(Fault::Truncated);

@@ -1,5 +1,6 @@
 //! `barid feed`: feeds read outside the log.
 
+mod fields;
 mod json;
 mod view;
 

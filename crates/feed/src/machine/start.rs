@@ -10,6 +10,9 @@ use crate::model::{Enclosure, Link, Person};
 use crate::names::Element;
 use crate::url;
 
+/// Longer bases are attacks: every link of the feed would carry a copy.
+const MAX_BASE_BYTES: usize = 2048;
+
 /// Elements whose own text is kept.
 pub(super) fn wants_text(element: Element) -> bool {
     match element {
@@ -162,7 +165,7 @@ impl<'a> Machine<'a, '_> {
             let base = self.attribute("xml:base").or_else(|| self.attribute("base"));
             if let Some(base) = base.filter(|base| !base.trim().is_empty()) {
                 let base = self.resolve(&base);
-                if url::is_safe_base(&base) {
+                if base.len() <= MAX_BASE_BYTES && url::is_safe_base(&base) {
                     self.bases.push((depth, base));
                 }
             }

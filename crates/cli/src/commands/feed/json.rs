@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use barid_feed::{Enclosure, Entry, Feed, Instant, Link, NotAFeed, Options, Person};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::fields::Fields;
 use crate::error::CliError;
 
 /// Writes the object; false when the bytes are no feed. The entries come first: the feed's own words are known last.
@@ -20,166 +21,128 @@ pub(super) fn write(bytes: &[u8], options: &Options<'_>, out: &mut impl Write) -
     if let Some(error) = failed {
         return Err(error.into());
     }
-    out.write_all(b"],")?;
-    let rest = match &result {
-        Ok(feed) => whole(feed),
-        Err(error) => refused(*error),
-    };
-    let text = Value::Object(rest).to_string();
-    out.write_all(text.as_bytes().get(1..).unwrap_or_default())?;
-    out.write_all(b"\n")?;
+    out.write_all(b"]")?;
+    match &result {
+        Ok(feed) => whole(feed, out)?,
+        Err(error) => refused(*error, out)?,
+    }
+    out.write_all(b"}\n")?;
     Ok(result.is_ok())
 }
 
-fn entry_out(entry: &Entry, is_first: bool, out: &mut impl Write) -> io::Result<()> {
+fn entry_out<W: Write>(entry: &Entry, is_first: bool, out: &mut W) -> io::Result<()> {
     if !is_first {
         out.write_all(b",\n")?;
     }
-    serde_json::to_writer(out, &Value::Object(of_entry(entry))).map_err(io::Error::from)
+    let mut fields = Fields::open(out)?;
+    of_entry(entry, &mut fields)?;
+    fields.close()
 }
 
-fn refused(error: NotAFeed) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("ok".to_owned(), Value::Bool(false));
-    object.insert("error".to_owned(), json!(error.to_string()));
-    object.insert("error_code".to_owned(), json!(error.code()));
-    object.insert("feed".to_owned(), json!({}));
-    object.insert("faults".to_owned(), json!([]));
-    object
+fn refused<W: Write>(error: NotAFeed, out: &mut W) -> io::Result<()> {
+    let rest = json!({ "ok": false, "error": error.to_string(), "error_code": error.code(), "feed": {}, "faults": [] });
+    members(&rest, out)
 }
 
-fn whole(feed: &Feed) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("ok".to_owned(), Value::Bool(true));
-    object.insert("version".to_owned(), json!(feed.version));
-    object.insert("encoding".to_owned(), json!(feed.encoding));
-    object.insert("feed".to_owned(), Value::Object(of_feed(feed)));
+fn whole<W: Write>(feed: &Feed, out: &mut W) -> io::Result<()> {
     let faults = feed
         .faults
         .iter()
         .map(|met| json!({ "fault": met.fault.name(), "count": met.count, "items_lost": met.items_lost }));
-    object.insert("faults".to_owned(), faults.collect());
-    object
+    let faults: Vec<Value> = faults.collect();
+    let rest = json!({ "ok": true, "version": feed.version, "encoding": feed.encoding, "faults": faults });
+    members(&rest, out)?;
+    out.write_all(b",\"feed\":")?;
+    let mut fields = Fields::open(out)?;
+    of_feed(feed, &mut fields)?;
+    fields.close()
 }
 
-/// Adds what is there.
-fn put(object: &mut Map<String, Value>, key: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        object.insert(key.to_owned(), json!(value));
-    }
+/// The members of an object after others.
+fn members<W: Write>(object: &Value, out: &mut W) -> io::Result<()> {
+    let text = object.to_string();
+    write!(out, ",{}", text.trim_start_matches('{').strip_suffix('}').unwrap_or_default())
 }
 
-fn put_list(object: &mut Map<String, Value>, key: &str, list: Vec<Value>) {
-    if !list.is_empty() {
-        object.insert(key.to_owned(), Value::Array(list));
-    }
-}
-
-fn put_instant(object: &mut Map<String, Value>, key: &str, instant: Option<&Instant>) {
-    put(object, key, instant.and_then(Instant::rfc3339).as_deref());
+fn instant<W: Write>(fields: &mut Fields<'_, W>, key: &str, value: Option<&Instant>) -> io::Result<()> {
+    fields.text(key, value.and_then(Instant::rfc3339).as_deref())?;
     // The words of a date that could not be read are all there is of it.
-    if let Some(unread) = instant.filter(|instant| instant.ms.is_none()) {
-        put(object, &format!("{key}_raw"), Some(&unread.raw));
+    match value.filter(|instant| instant.ms.is_none()) {
+        Some(unread) => fields.text(&format!("{key}_raw"), Some(&unread.raw)),
+        None => Ok(()),
     }
 }
 
-fn texts(list: &[String]) -> Vec<Value> {
-    list.iter().map(|text| json!(text)).collect()
-}
-
-fn of_feed(feed: &Feed) -> Map<String, Value> {
-    let mut object = Map::new();
-    put(&mut object, "title", feed.title.as_deref());
-    put(&mut object, "link", feed.link.as_deref());
-    put_list(&mut object, "links", feed.links.iter().map(of_link).collect());
-    put(&mut object, "id", feed.id.as_deref());
-    put_instant(&mut object, "published", feed.published.as_ref());
-    put_instant(&mut object, "updated", feed.updated.as_ref());
-    put_instant(&mut object, "created", feed.created.as_ref());
-    put_list(&mut object, "authors", feed.authors.iter().map(of_person).collect());
-    put(&mut object, "author", feed.author.as_deref());
-    put(&mut object, "subtitle", feed.subtitle.as_deref());
-    put(&mut object, "summary", feed.summary.as_deref());
-    put(&mut object, "language", feed.language.as_deref());
-    put(&mut object, "rights", feed.rights.as_deref());
-    put_list(&mut object, "tags", texts(&feed.tags));
-    put(&mut object, "generator", feed.generator.as_deref());
-    put(&mut object, "image", feed.image.as_deref());
-    schedule(&mut object, feed);
-    object
-}
-
-/// What the feed says about being polled.
-fn schedule(object: &mut Map<String, Value>, feed: &Feed) {
+fn of_feed<W: Write>(feed: &Feed, fields: &mut Fields<'_, W>) -> io::Result<()> {
+    fields.text("title", feed.title.as_deref())?;
+    fields.text("link", feed.link.as_deref())?;
+    fields.list("links", &feed.links, of_link)?;
+    fields.text("id", feed.id.as_deref())?;
+    instant(fields, "published", feed.published.as_ref())?;
+    instant(fields, "updated", feed.updated.as_ref())?;
+    instant(fields, "created", feed.created.as_ref())?;
+    fields.list("authors", &feed.authors, of_person)?;
+    fields.text("author", feed.author.as_deref())?;
+    fields.text("subtitle", feed.subtitle.as_deref())?;
+    fields.text("summary", feed.summary.as_deref())?;
+    fields.text("language", feed.language.as_deref())?;
+    fields.text("rights", feed.rights.as_deref())?;
+    fields.value("tags", &feed.tags, feed.tags.is_empty())?;
+    fields.text("generator", feed.generator.as_deref())?;
+    fields.text("image", feed.image.as_deref())?;
     let said = &feed.schedule;
-    let numbers = [
-        ("ttl_minutes", said.ttl_minutes),
-        ("sy_period_seconds", said.sy_period_seconds),
-        ("sy_frequency", said.sy_frequency),
-    ];
-    for (key, value) in numbers {
-        if let Some(value) = value {
-            object.insert(key.to_owned(), json!(value));
-        }
-    }
-    put_list(object, "skip_hours", said.skip_hours.iter().map(|hour| json!(hour)).collect());
-    put_list(object, "skip_days", said.skip_days.iter().map(|day| json!(day)).collect());
-    put_instant(object, "sy_base", said.sy_base.as_ref());
+    fields.value("ttl_minutes", &said.ttl_minutes, said.ttl_minutes.is_none())?;
+    fields.value("skip_hours", &said.skip_hours, said.skip_hours.is_empty())?;
+    fields.value("skip_days", &said.skip_days, said.skip_days.is_empty())?;
+    fields.value("sy_period_seconds", &said.sy_period_seconds, said.sy_period_seconds.is_none())?;
+    fields.value("sy_frequency", &said.sy_frequency, said.sy_frequency.is_none())?;
+    instant(fields, "sy_base", said.sy_base.as_ref())
 }
 
-fn of_entry(entry: &Entry) -> Map<String, Value> {
-    let mut object = Map::new();
-    put(&mut object, "id", Some(&entry.id));
-    put(&mut object, "id_source", Some(entry.id_source.name()));
-    put(&mut object, "title", entry.title.as_deref());
-    put(&mut object, "link", entry.link.as_deref());
-    put_list(&mut object, "links", entry.links.iter().map(of_link).collect());
-    put_instant(&mut object, "published", entry.published.as_ref());
-    put_instant(&mut object, "updated", entry.updated.as_ref());
-    put_instant(&mut object, "created", entry.created.as_ref());
-    put_list(&mut object, "authors", entry.authors.iter().map(of_person).collect());
-    put(&mut object, "author", entry.author.as_deref());
-    put(&mut object, "summary", entry.summary.as_deref());
-    put(&mut object, "subtitle", entry.subtitle.as_deref());
-    put_list(&mut object, "content", texts(&entry.content));
-    put_list(&mut object, "tags", texts(&entry.tags));
-    put_list(&mut object, "enclosures", entry.enclosures.iter().map(of_file).collect());
-    put_list(&mut object, "media", entry.media.iter().map(of_file).collect());
-    put(&mut object, "rights", entry.rights.as_deref());
-    put(&mut object, "language", entry.language.as_deref());
-    put(&mut object, "comments", entry.comments.as_deref());
-    if let Some(source) = &entry.source {
-        let mut origin = Map::new();
-        put(&mut origin, "title", source.title.as_deref());
-        put(&mut origin, "link", source.link.as_deref());
-        put(&mut origin, "id", source.id.as_deref());
-        object.insert("source".to_owned(), Value::Object(origin));
-    }
-    object
+fn of_entry<W: Write>(entry: &Entry, fields: &mut Fields<'_, W>) -> io::Result<()> {
+    fields.text("id", Some(&entry.id))?;
+    fields.text("id_source", Some(entry.id_source.name()))?;
+    fields.text("title", entry.title.as_deref())?;
+    fields.text("link", entry.link.as_deref())?;
+    fields.list("links", &entry.links, of_link)?;
+    instant(fields, "published", entry.published.as_ref())?;
+    instant(fields, "updated", entry.updated.as_ref())?;
+    instant(fields, "created", entry.created.as_ref())?;
+    fields.list("authors", &entry.authors, of_person)?;
+    fields.text("author", entry.author.as_deref())?;
+    fields.text("summary", entry.summary.as_deref())?;
+    fields.text("subtitle", entry.subtitle.as_deref())?;
+    fields.value("content", &entry.content, entry.content.is_empty())?;
+    fields.value("tags", &entry.tags, entry.tags.is_empty())?;
+    fields.list("enclosures", &entry.enclosures, of_file)?;
+    fields.list("media", &entry.media, of_file)?;
+    fields.text("rights", entry.rights.as_deref())?;
+    fields.text("language", entry.language.as_deref())?;
+    fields.text("comments", entry.comments.as_deref())?;
+    let sources = entry.source.as_slice();
+    fields.first("source", sources, |source, fields| {
+        fields.text("title", source.title.as_deref())?;
+        fields.text("link", source.link.as_deref())?;
+        fields.text("id", source.id.as_deref())
+    })
 }
 
-fn of_link(link: &Link) -> Value {
-    let mut object = Map::new();
-    put(&mut object, "href", Some(&link.href));
-    put(&mut object, "rel", Some(&link.rel));
-    put(&mut object, "type", link.media_type.as_deref());
-    put(&mut object, "title", link.title.as_deref());
-    put(&mut object, "length", link.length.as_deref());
-    Value::Object(object)
+fn of_link<W: Write>(link: &Link, fields: &mut Fields<'_, W>) -> io::Result<()> {
+    fields.text("href", Some(&link.href))?;
+    fields.text("rel", Some(&link.rel))?;
+    fields.text("type", link.media_type.as_deref())?;
+    fields.text("title", link.title.as_deref())?;
+    fields.text("length", link.length.as_deref())
 }
 
-fn of_person(person: &Person) -> Value {
-    let mut object = Map::new();
-    put(&mut object, "name", person.name.as_deref());
-    put(&mut object, "email", person.email.as_deref());
-    put(&mut object, "uri", person.uri.as_deref());
-    Value::Object(object)
+fn of_person<W: Write>(person: &Person, fields: &mut Fields<'_, W>) -> io::Result<()> {
+    fields.text("name", person.name.as_deref())?;
+    fields.text("email", person.email.as_deref())?;
+    fields.text("uri", person.uri.as_deref())
 }
 
-fn of_file(file: &Enclosure) -> Value {
-    let mut object = Map::new();
-    put(&mut object, "href", Some(&file.href));
-    put(&mut object, "type", file.media_type.as_deref());
-    put(&mut object, "length", file.length.as_deref());
-    Value::Object(object)
+fn of_file<W: Write>(file: &Enclosure, fields: &mut Fields<'_, W>) -> io::Result<()> {
+    fields.text("href", Some(&file.href))?;
+    fields.text("type", file.media_type.as_deref())?;
+    fields.text("length", file.length.as_deref())
 }
