@@ -24,6 +24,11 @@ pub(crate) enum Bench {
     KafkaHop(bench_kafka_hop::Options),
     /// Parse, split, fold and hash alone (criterion).
     Core,
+    /// The feed parser beside feed-rs, in the same run.
+    Feed {
+        /// A folder of feeds to measure small and large files on [default: generated ones].
+        folder: Option<PathBuf>,
+    },
     /// The embedded log beside the stores it could have been built on; the figures of ADR 1.
     Store {
         /// Index entries for the restart measurement.
@@ -42,6 +47,14 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
         Bench::Idle(options) => bench_idle::run(&options),
         Bench::Kafka(options) => bench_kafka::run(&options),
         Bench::KafkaHop(options) => bench_kafka_hop::run(&options),
+        Bench::Feed { folder } => {
+            // The bench runs in the crate's folder.
+            let folder = folder.and_then(|folder| std::path::absolute(folder).ok());
+            let folder = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
+            let mut arguments = vec!["bench", "-p", "barid-feed", "--bench", "against", "--"];
+            arguments.extend((!folder.is_empty()).then_some(folder.as_str()));
+            cargo(&arguments)
+        }
         Bench::Core => cargo(&["bench", "--package", "barid-core", "--bench", "parse"]),
         Bench::Store { entries } => {
             let entries = entries.to_string();

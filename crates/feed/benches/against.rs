@@ -65,11 +65,11 @@ fn arabic(items: usize) -> Vec<u8> {
         let words =
             |count: usize| -> Vec<&str> { (0..count).map(|at| WORDS[(at * 7 + item) % 12]).collect() };
         let (title, lead, body) = (words(9).join(" "), words(40).join(" "), words(400).join(" "));
-        let _ = write!(
+        let _ = writeln!(
             text,
             "<item><title>{title}</title><link>https://oasis.example/n/{item}?a=1&amp;b=2</link><guid isPermaLink=\"false\">n{item}</guid>\
              <pubDate>Tue, 05 Sep 2023 08:15:00 +0300</pubDate><dc:creator>ليلى</dc:creator><category>أخبار</category>\
-             <description>&lt;p&gt;{lead}&lt;/p&gt;</description><content:encoded><![CDATA[<p>{body}</p>]]></content:encoded></item>\n"
+             <description>&lt;p&gt;{lead}&lt;/p&gt;</description><content:encoded><![CDATA[<p>{body}</p>]]></content:encoded></item>"
         );
     }
     text.push_str("</channel></rss>");

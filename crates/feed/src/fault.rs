@@ -149,11 +149,18 @@ pub struct FaultCount {
 pub(crate) struct Faults {
     counts: [u64; Fault::ALL.len()],
     lost: [u64; Fault::ALL.len()],
+    /// Byte offset in the text of the piece being read.
+    pub(crate) at: usize,
+    /// Where each fault was met, for those who want to know.
+    pub(crate) log: Option<Vec<(Fault, usize)>>,
 }
 
 impl Faults {
     pub(crate) fn add(&mut self, fault: Fault, count: u64) {
         self.counts[fault as usize] += count;
+        if let (Some(log), true) = (&mut self.log, count > 0) {
+            log.push((fault, self.at));
+        }
     }
 
     pub(crate) fn note(&mut self, fault: Fault) {

@@ -16,6 +16,7 @@ mod error;
 mod fault;
 mod id;
 mod json;
+mod lint;
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "a vocabulary of 60 words: each place is about a few of them"
@@ -28,6 +29,7 @@ mod url;
 
 pub use error::NotAFeed;
 pub use fault::{Fault, FaultCount};
+pub use lint::{Finding, Rule, Severity, lint};
 pub use model::{Enclosure, Entry, Feed, IdSource, Instant, Link, Options, Origin, Person, Schedule};
 
 use fault::Faults;
@@ -44,7 +46,7 @@ pub fn parse(bytes: &[u8], options: &Options<'_>, on_entry: &mut dyn FnMut(Entry
     let mut faults = Faults::default();
     let text = encoding::decode(bytes, options.content_type, &mut faults)?;
     let start = text.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    let mut feed = if start.starts_with('{') || start.starts_with('[') {
+    let mut feed = if start.starts_with('{') {
         json::parse(start, options.base, faults, on_entry)?
     } else {
         machine::Machine::new(&text.text, options.base, faults, on_entry).run()?

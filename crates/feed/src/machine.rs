@@ -113,8 +113,15 @@ impl<'a, 'c> Machine<'a, 'c> {
     }
 
     /// Reads to the end.
-    pub(crate) fn run(mut self) -> Result<Feed, NotAFeed> {
-        while let Some(token) = self.scanner.next(&mut self.faults) {
+    pub(crate) fn run(self) -> Result<Feed, NotAFeed> {
+        self.run_to_end().0
+    }
+
+    /// Reads to the end; gives the faults back too, with the places where they were met.
+    pub(crate) fn run_to_end(mut self) -> (Result<Feed, NotAFeed>, Faults) {
+        loop {
+            self.faults.at = self.scanner.offset();
+            let Some(token) = self.scanner.next(&mut self.faults) else { break };
             match token {
                 Token::Text(raw) => self.text(raw, false),
                 Token::Cdata(raw) => self.text(raw, true),
@@ -124,7 +131,7 @@ impl<'a, 'c> Machine<'a, 'c> {
             }
         }
         if !self.has_root {
-            return Err(if self.is_html { NotAFeed::Html } else { NotAFeed::NoRoot });
+            return (Err(if self.is_html { NotAFeed::Html } else { NotAFeed::NoRoot }), self.faults);
         }
         if !self.frames.is_empty() && self.faults.count(Fault::Truncated) == 0 {
             self.faults.note(Fault::Truncated);
@@ -134,7 +141,7 @@ impl<'a, 'c> Machine<'a, 'c> {
         self.feed.into_feed(&mut meta);
         meta.entries = self.count;
         meta.faults = self.faults.list();
-        Ok(meta)
+        (Ok(meta), self.faults)
     }
 
     /// The statements an element belongs to.

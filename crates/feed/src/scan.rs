@@ -87,6 +87,11 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, declarations: 0, tags: false, has_doctype: false, ends: [None; 3] }
     }
 
+    /// Byte offset of what comes next.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
     fn bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
     }
@@ -416,7 +421,7 @@ impl<'a> Iterator for Attributes<'a> {
         let after = after.trim_ascii_start();
         let Some(value) = after.strip_prefix('=').map(str::trim_ascii_start) else {
             self.rest = after;
-            return Some((name, ""));
+            return Some((name, &after[..0]));
         };
         let quote = value.bytes().next().filter(|byte| matches!(byte, b'"' | b'\''));
         let (value, rest) = match quote {

@@ -2,6 +2,7 @@
 
 mod fields;
 mod json;
+mod lint;
 mod view;
 
 use std::io::{BufWriter, Read, Write};
@@ -18,7 +19,7 @@ use crate::output::{self, Isolate};
 pub(super) fn run(command: &FeedCommand, out: &mut impl Write) -> Result<ExitCode, CliError> {
     match command {
         FeedCommand::Parse(args) => parse(args, out),
-        FeedCommand::Lint(_) => Ok(ExitCode::from(exit::SOFTWARE)),
+        FeedCommand::Lint(args) => Ok(ExitCode::from(lint::run(args, out)?)),
     }
 }
 

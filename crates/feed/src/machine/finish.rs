@@ -306,12 +306,12 @@ impl Machine<'_, '_> {
 
     fn decode_base64(&mut self, text: &str) -> Option<String> {
         let plain: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        let decoded =
-            data_encoding::BASE64.decode(&plain).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        if decoded.is_none() {
+        let Ok(bytes) = data_encoding::BASE64.decode(&plain) else {
             self.faults.note(Fault::BadBase64);
-        }
-        decoded.map(|text| text.trim().to_owned())
+            return None;
+        };
+        // A picture or another file: it stays as found.
+        String::from_utf8(bytes).ok().map(|text| text.trim().to_owned())
     }
 
     /// Undoes what servers do to characters: text encoded twice, windows-1252 in the place of controls.

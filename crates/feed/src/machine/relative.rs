@@ -42,10 +42,18 @@ pub(super) fn resolved<'t>(text: &'t str, base: &str) -> Cow<'t, str> {
     while let Some(token) = scanner.next(&mut ignored) {
         let Token::Start { name, attributes, .. } = token else { continue };
         for (attribute, value) in Attributes::new(attributes) {
-            if !is_link(name, attribute) || (url::scheme(value).is_some() && value.trim() == value) {
+            if !is_link(name, attribute)
+                || value.is_empty()
+                || (url::scheme(value).is_some() && value.trim() == value)
+            {
                 continue;
             }
-            let start = value.as_ptr() as usize - text.as_ptr() as usize;
+            // The value is a part of the text; how far in, its place in memory says.
+            let start = (value.as_ptr() as usize).checked_sub(text.as_ptr() as usize);
+            let Some(start) = start.filter(|start| *start >= done && start + value.len() <= text.len())
+            else {
+                continue;
+            };
             out.push_str(text.get(done..start).unwrap_or_default());
             out.push_str(&url::resolve(base, value));
             done = start + value.len();
@@ -70,5 +78,6 @@ mod tests {
         assert_eq!(resolved(text, base), expected);
         assert!(matches!(resolved(r#"<a href="http://x.example/">"#, base), Cow::Borrowed(_)));
         assert!(matches!(resolved(text, ""), Cow::Borrowed(_)));
+        assert_eq!(resolved("<a href>x</a> <a href=\"\">y</a>", base), "<a href>x</a> <a href=\"\">y</a>");
     }
 }

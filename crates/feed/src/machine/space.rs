@@ -22,6 +22,13 @@ pub(super) struct Binding<'a> {
     pub(super) depth: usize,
 }
 
+impl Binding<'_> {
+    /// A namespace of feeds, in force without a prefix.
+    pub(super) fn is_feed(&self) -> bool {
+        self.prefix.is_empty() && self.space == Some(Space::Core)
+    }
+}
+
 impl<'a> Machine<'a, '_> {
     /// Reads the attributes of a start tag and puts its namespaces in force.
     pub(super) fn read_attributes(&mut self, raw: &'a str) {

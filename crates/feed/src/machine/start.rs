@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::capture::Capture;
+use super::space::Binding;
 use super::{Frame, MAX_DEPTH, Machine};
 use crate::draft::Draft;
 use crate::fault::Fault;
@@ -131,6 +132,8 @@ impl<'a> Machine<'a, '_> {
         let opens = element.is_container() || element == Element::Item;
         if !self.has_root {
             match element {
+                // An Atom entry may be a document of its own.
+                Element::Item if self.bindings.iter().any(Binding::is_feed) => self.meta.version = "atom10",
                 Element::Item => self.faults.note(Fault::NoRoot),
                 Element::Html => self.is_html = true,
                 _ if opens => {}
