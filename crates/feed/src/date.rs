@@ -66,7 +66,7 @@ fn rfc822(text: &[u8]) -> Option<i64> {
     };
     let offset = match zone {
         b"GMT" | b"UTC" | b"Z" | b"UT" => 0,
-        [sign @ (b'+' | b'-'), a, b, c, d] => {
+        [sign @ (b'+' | b'-'), a, b, c, d] | [sign @ (b'+' | b'-'), a, b, b':', c, d] => {
             let minutes = two(*a, *b)? * 60 + two(*c, *d)?;
             if *sign == b'-' { -minutes } else { minutes }
         }
@@ -115,8 +115,9 @@ fn iso(text: &[u8]) -> Option<i64> {
         }
         _ => (0, rest),
     };
+    let zone = zone.strip_prefix(b" ").unwrap_or(zone);
     let offset = match zone {
-        b"Z" | b"z" | b" UTC" | b" GMT" => 0,
+        b"Z" | b"z" | b"UTC" | b"GMT" => 0,
         [sign @ (b'+' | b'-'), a, b, b':', c, d] | [sign @ (b'+' | b'-'), a, b, c, d] => {
             let minutes = two(*a, *b)? * 60 + two(*c, *d)?;
             if *sign == b'-' { -minutes } else { minutes }
@@ -144,7 +145,9 @@ fn two(a: u8, b: u8) -> Option<i64> {
 
 /// The instant of a day and a clock `offset` minutes east of Greenwich.
 fn at([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3], ms: i64, offset: i64) -> Option<i64> {
-    if hour > 23 || minute > 59 || second > 60 || offset.abs() > 16 * 60 {
+    // 24:00:00 is the end of the day.
+    let is_end = hour == 24 && minute == 0 && second == 0;
+    if (hour > 23 && !is_end) || minute > 59 || second > 60 || offset.abs() > 16 * 60 {
         return None;
     }
     let date =
@@ -163,19 +166,140 @@ fn days(date: civil::Date) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
+/// Zones core leaves alone because an article may mean several by them; in the dates of feeds they have one meaning.
+const ZONES: [(&str, &str); 10] = [
+    ("MET", "+0100"),
+    ("MEST", "+0200"),
+    ("MSK", "+0300"),
+    ("MSD", "+0400"),
+    ("ET", "-0500"),
+    ("CT", "-0600"),
+    ("MT", "-0700"),
+    ("PT", "-0800"),
+    ("UT", "+0000"),
+    ("AT", "-0400"),
+];
+
 /// Every other form, through core.
 fn other(raw: &str) -> Option<i64> {
-    let value = parse_date(raw)?;
-    let text = value.value.as_str();
+    // `2023-09-05T08:15:00+03:00[Asia/Riyadh]`: the offset says it already.
+    let text = raw.split_once('[').map_or(raw, |(text, _)| text).trim_end();
+    let known = text.rsplit_once(' ').and_then(|(head, zone)| {
+        // `GMT-01:30` says the offset itself.
+        let own = zone.strip_prefix("GMT").or_else(|| zone.strip_prefix("UTC")).filter(|own| own.len() >= 5);
+        let listed =
+            ZONES.iter().find(|(name, _)| name.eq_ignore_ascii_case(zone)).map(|(_, offset)| *offset);
+        Some(format!("{head} {}", own.or(listed)?))
+    });
+    let text = known.as_deref().unwrap_or(text);
+    let again = known.as_ref().and_then(|text| rfc822(text.as_bytes()).or_else(|| iso(text.as_bytes())));
+    again.or_else(|| read(text)).or_else(|| {
+        // A weekday in a language nobody here knows: `Di, 05 Sep 2023`.
+        let (word, rest) = text.split_once(',')?;
+        let is_word = word.len() <= 16 && !word.chars().any(|c| c.is_numeric() || c.is_whitespace());
+        let rest = rest.trim_start();
+        is_word.then(|| rfc822(rest.as_bytes()).or_else(|| read(rest))).flatten()
+    })
+}
+
+/// What core reads, unless it had to leave out something that moves the instant: a clock it could not use, a zone it does not know.
+fn read(text: &str) -> Option<i64> {
+    let value = parse_date(text)?;
+    let stated = value.value.as_str();
     match value.precision {
         Precision::Day => {
-            let date: civil::Date = text.parse().ok()?;
-            Some(days(date) * DAY_MS)
+            let date: civil::Date = stated.parse().ok()?;
+            (!has_clock(text)).then(|| days(date) * DAY_MS)
         }
-        Precision::Minute | Precision::Second => match text.parse::<jiff::Timestamp>() {
+        Precision::Minute | Precision::Second => match stated.parse::<jiff::Timestamp>() {
             Ok(timestamp) => Some(timestamp.as_millisecond()),
+            Err(_) if has_unknown_zone(text) => None,
             // Without an offset: UTC, as every reader of feeds takes it.
-            Err(_) => format!("{text}Z").parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond),
+            Err(_) => {
+                format!("{stated}Z").parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+            }
         },
+    }
+}
+
+/// `8:15` or `T08` somewhere in the text.
+fn has_clock(text: &str) -> bool {
+    let is_digit = |c: Option<&char>| c.is_some_and(|c| c.is_numeric());
+    let letters: Vec<char> = text.chars().collect();
+    (0..letters.len()).any(|at| {
+        matches!(letters[at], ':' | 'T')
+            && is_digit(at.checked_sub(1).and_then(|before| letters.get(before)))
+            && is_digit(letters.get(at + 1))
+    })
+}
+
+/// One word after the clock that is neither half of the day: a zone (`AST`, `GMT-01:01`).
+fn has_unknown_zone(text: &str) -> bool {
+    let Some((_, rest)) = text.rsplit_once(' ') else { return false };
+    let is_zone_like = rest.len() <= 12
+        && rest
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b':' | b'/' | b'_'))
+        && rest
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_uppercase() || matches!(first, b'+' | b'-'));
+    let is_half = ["AM", "PM"].iter().any(|half| rest.ends_with(half));
+    // `08:15 AM Tuesday`, `08:15 September`: the date may stand last. A single letter is UTC by RFC 2822.
+    let is_name = rest.len() > 1
+        && rest.bytes().skip(1).any(|byte| byte.is_ascii_lowercase())
+        && !rest.contains(['/', '+']);
+    is_zone_like && !is_half && !is_name && rest.len() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_as(raw: &str) -> Option<String> {
+        Instant { ms: milliseconds(raw), raw: String::new() }.rfc3339()
+    }
+
+    #[test]
+    fn short_cuts_and_detours_agree() {
+        for (raw, expected) in [
+            ("Tue, 05 Sep 2023 08:15:00 +0300", "2023-09-05T05:15:00Z"),
+            ("5 Sep 2023 08:15 GMT", "2023-09-05T08:15:00Z"),
+            ("Tue, 05 Sep 2023 08:15:00 -01:01", "2023-09-05T09:16:00Z"),
+            ("Tue, 05 Sep 2023 24:00:00 GMT", "2023-09-06T00:00:00Z"),
+            ("Wed, 05 Sep 2023 08:15:00 GMT-01:30", "2023-09-05T09:45:00Z"),
+            ("Di, 05 Sep 2023 08:15:00 +0200", "2023-09-05T06:15:00Z"),
+            ("Thu, 30 Apr 2015 08:57:00 MET", "2015-04-30T07:57:00Z"),
+            ("2023-09-05T08:15:00.5+03:00", "2023-09-05T05:15:00.5Z"),
+            ("2023-09-05T08:15:00.1234567+03:00", "2023-09-05T05:15:00.123Z"),
+            ("2023-09-05 08:15:00 -00:20", "2023-09-05T08:35:00Z"),
+            ("2023-09-05T08:15:00+03:00[Asia/Riyadh]", "2023-09-05T05:15:00Z"),
+            ("2023-09-05 08:15:00", "2023-09-05T08:15:00Z"),
+            ("2023-09", "2023-09-01T00:00:00Z"),
+            ("2023", "2023-01-01T00:00:00Z"),
+            ("1693901700", "2023-09-05T08:15:00Z"),
+            ("الثلاثاء، ٥ أيلول ٢٠٢٣ ٠٨:١٥ م", "2023-09-05T20:15:00Z"),
+            ("5th, September 2023 GMT", "2023-09-05T00:00:00Z"),
+            ("Thu, 29 Feb 2024 23:59:59 Z", "2024-02-29T23:59:59Z"),
+            ("Sat, 01 Jan 1600 00:00:00 Z", "1600-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(read_as(raw).as_deref(), Some(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn no_instant_rather_than_a_wrong_one() {
+        for raw in [
+            "Tue, 05 Sep 2023 08:15:00 AST",
+            "Tue, 05 Sep 2023 08:15:00 Asia/Riyadh",
+            "Tue, 05 Sep 2023 25:15:00 GMT",
+            "2023-09-05T08",
+            "2023-02-30T08:15:00Z",
+            "0000-00-00 00:00:00",
+            "yesterday",
+            "1445/02/20 هـ",
+        ] {
+            assert_eq!(read_as(raw), None, "{raw}");
+        }
     }
 }
