@@ -18,6 +18,7 @@ mod chaos_kafka;
 mod ci;
 mod error;
 mod kafka;
+mod sim_feeds;
 mod tools;
 mod usage;
 
@@ -43,6 +44,9 @@ enum Task {
     /// Measure; see docs/benchmarks.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// A world of our own, with a clock that jumps.
+    #[command(subcommand)]
+    Sim(sim_feeds::Sim),
     /// A real Apache Kafka broker on this machine, to try barid on by hand.
     #[command(subcommand)]
     Kafka(kafka::Kafka),
@@ -53,6 +57,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(bench) => bench::run(bench),
+        Task::Sim(sim) => sim_feeds::run(&sim),
         Task::Kafka(kafka) => kafka::run(&kafka),
     };
     match result {

@@ -41,14 +41,21 @@ struct Slot {
 }
 
 /// What every domain is owed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Budget {
+    /// Nobody before this: whoever ran before may have asked just now.
+    open_at_ms: i64,
     slots: HashMap<Domain, Slot>,
     /// Domains that said 429, and until when.
     backing_off: HashMap<Domain, i64>,
 }
 
 impl Budget {
+    /// Of a poller that starts now.
+    pub fn new(now_ms: i64) -> Self {
+        Self { open_at_ms: now_ms + GAP_MS, slots: HashMap::new(), backing_off: HashMap::new() }
+    }
+
     /// Asks for the right to send one request now.
     ///
     /// # Errors
@@ -60,7 +67,9 @@ impl Budget {
             }
             self.backing_off.remove(&domain);
         }
-        let slot = self.slots.entry(domain).or_default();
+        let open_at_ms = self.open_at_ms;
+        let slot =
+            self.slots.entry(domain).or_insert_with(|| Slot { free_at_ms: open_at_ms, ..Slot::default() });
         if slot.is_busy || slot.free_at_ms > now_ms {
             slot.promised_ms = slot.promised_ms.max(slot.free_at_ms).max(now_ms) + GAP_MS;
             return Err(slot.promised_ms);
@@ -113,8 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn a_start_waits_a_moment_for_what_went_out_before_it() {
+        let mut budget = Budget::new(5000);
+        assert_eq!(budget.take(Domain(1), 5001), Err(7000));
+        assert_eq!(budget.take(Domain(1), 6000), Ok(()));
+    }
+
+    #[test]
     fn a_slow_answer_and_a_429_hold_everybody_of_the_domain_back() {
-        let (mut budget, one) = (Budget::default(), Domain(1));
+        let (mut budget, one) = (Budget::new(-GAP_MS), Domain(1));
         assert_eq!(budget.take(one, 0), Ok(()));
         assert_eq!(budget.take(one, 5), Err(1005));
         assert_eq!(budget.take(one, 5), Err(2005), "each has a moment of its own");
@@ -137,7 +153,7 @@ mod tests {
         /// Whoever asks whenever, no two requests to a domain are nearer than the gap, and everybody gets a turn.
         #[test]
         fn the_gap_is_kept_for_any_crowd(starts in prop::collection::vec((0_u64..3, 0_i64..20_000, 0_i64..3_000), 1..60)) {
-            let mut budget = Budget::default();
+            let mut budget = Budget::new(-GAP_MS);
             let mut waiting: std::collections::BinaryHeap<_> = starts
                 .iter()
                 .enumerate()

@@ -19,41 +19,16 @@ use super::reading::{Content, Item, Reading};
 use super::silence::event_time;
 use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Validators};
 
+mod types;
+
+pub use types::{Answer, Came, Counts, Delivered, Failure, Feed, Outcome, Request};
+
 /// Redirects followed in one poll.
 pub const MOST_HOPS: u8 = 5;
 /// The same redirect must be met so far apart to be stored.
 const MOVE_AFTER_MS: i64 = DAY;
 /// An item dated later than this after it was seen is counted as one from the future.
 const FUTURE_MS: i64 = 15 * MINUTE;
-
-/// A feed as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// Names it for ever: the source of its records.
-    pub id: String,
-    /// Its address, as configured.
-    pub url: String,
-    /// The operator says that it may be asked every quarter of an hour.
-    pub is_listed: bool,
-}
-
-impl Feed {
-    /// Spreads polls, and tells one configured address from another.
-    pub fn hash(&self) -> u64 {
-        xxh3_64(self.url.as_bytes())
-    }
-}
-
-/// One request to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Where.
-    pub url: Url,
-    /// `If-None-Match`.
-    pub etag: Option<Vec<u8>>,
-    /// `If-Modified-Since`.
-    pub last_modified: Option<Vec<u8>>,
-}
 
 /// A poll under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,198 +49,6 @@ impl Poll {
     /// Whether the first request carries no validators.
     pub fn is_whole(&self) -> bool {
         !self.sent_validators
-    }
-}
-
-/// What came of a request.
-#[derive(Debug)]
-pub enum Answer {
-    /// A status with headers, and the content where there was one.
-    Came(Came),
-    /// Nothing that can be used.
-    Failed(Failure),
-}
-
-/// The parts of an answer that matter here.
-#[derive(Debug)]
-pub struct Came {
-    /// The status.
-    pub status: u16,
-    /// `ETag`.
-    pub etag: Option<Vec<u8>>,
-    /// `Last-Modified`.
-    pub last_modified: Option<Vec<u8>>,
-    /// `Cache-Control: max-age` less `Age`, else `Expires` less `Date`; 0 without.
-    pub max_age_s: u32,
-    /// `Retry-After`, from now on.
-    pub retry_after_ms: Option<i64>,
-    /// `Location`.
-    pub location: Option<String>,
-    /// A page that asks for a browser.
-    pub is_challenge: bool,
-    /// What a 200 (or 226) held.
-    pub content: Option<Content>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Failure {
-    /// Too late: connecting, the headers, the first byte or the whole.
-    Timeout,
-    /// The name has no address, or its servers do not answer.
-    Dns,
-    /// The certificate is not good, or the handshake failed.
-    Tls,
-    /// Nobody listens, or the connection broke.
-    Connect,
-    /// The name's addresses are not public.
-    RefusedAddress,
-    /// More bytes than a feed has, packed or unpacked.
-    TooBig,
-    /// Bytes came, but too few a second.
-    Slow,
-    /// It does not speak HTTP as it should.
-    Protocol,
-}
-
-/// How a poll ended. Exactly one for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Outcome {
-    /// A document that was not the last one.
-    New,
-    /// 304.
-    Same304,
-    /// 200 with the last document.
-    SameHash,
-    /// A new document, and the address it came from was stored as the feed's.
-    Moved,
-    /// 410.
-    Gone,
-    /// 429.
-    Throttled,
-    /// Another 4xx, or redirects without end.
-    ClientError,
-    /// 5xx, a broken connection, or no HTTP.
-    ServerError,
-    /// See [`Failure::Timeout`].
-    Timeout,
-    /// See [`Failure::Dns`].
-    Dns,
-    /// See [`Failure::Tls`].
-    Tls,
-    /// See [`Failure::RefusedAddress`]; also a redirect to what must not be asked.
-    RefusedAddress,
-    /// See [`Failure::TooBig`].
-    TooBig,
-    /// See [`Failure::Slow`].
-    Slow,
-    /// It may have been a feed, but no item can be read.
-    Malformed,
-    /// It is something else.
-    WrongContent,
-    /// A feed without an item.
-    Empty,
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Self; 17] = [
-        Self::New,
-        Self::Same304,
-        Self::SameHash,
-        Self::Moved,
-        Self::Gone,
-        Self::Throttled,
-        Self::ClientError,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Dns,
-        Self::Tls,
-        Self::RefusedAddress,
-        Self::TooBig,
-        Self::Slow,
-        Self::Malformed,
-        Self::WrongContent,
-        Self::Empty,
-    ];
-
-    /// The stable `snake_case` name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Same304 => "same_304",
-            Self::SameHash => "same_hash",
-            Self::Moved => "moved",
-            Self::Gone => "gone",
-            Self::Throttled => "throttled",
-            Self::ClientError => "client_error",
-            Self::ServerError => "server_error",
-            Self::Timeout => "timeout",
-            Self::Dns => "dns",
-            Self::Tls => "tls",
-            Self::RefusedAddress => "refused_address",
-            Self::TooBig => "too_big",
-            Self::Slow => "slow",
-            Self::Malformed => "malformed",
-            Self::WrongContent => "wrong_content",
-            Self::Empty => "empty",
-        }
-    }
-
-    /// Whether the feed did its part.
-    pub fn is_success(self) -> bool {
-        match self {
-            Self::New | Self::Same304 | Self::SameHash | Self::Moved | Self::Empty => true,
-            Self::Gone
-            | Self::Throttled
-            | Self::ClientError
-            | Self::ServerError
-            | Self::Timeout
-            | Self::Dns
-            | Self::Tls
-            | Self::RefusedAddress
-            | Self::TooBig
-            | Self::Slow
-            | Self::Malformed
-            | Self::WrongContent => false,
-        }
-    }
-
-    /// Whether it may be our own network that failed.
-    pub fn may_be_ours(self) -> bool {
-        match self {
-            Self::Timeout | Self::Dns => true,
-            // A refused or broken connection counts as the server's, and yet is what a dead uplink often looks like.
-            Self::ServerError => false,
-            Self::New
-            | Self::Same304
-            | Self::SameHash
-            | Self::Moved
-            | Self::Gone
-            | Self::Throttled
-            | Self::ClientError
-            | Self::Tls
-            | Self::RefusedAddress
-            | Self::TooBig
-            | Self::Slow
-            | Self::Malformed
-            | Self::WrongContent
-            | Self::Empty => false,
-        }
-    }
-}
-
-impl From<Failure> for Outcome {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Timeout => Self::Timeout,
-            Failure::Dns => Self::Dns,
-            Failure::Tls => Self::Tls,
-            Failure::Connect | Failure::Protocol => Self::ServerError,
-            Failure::RefusedAddress => Self::RefusedAddress,
-            Failure::TooBig => Self::TooBig,
-            Failure::Slow => Self::Slow,
-        }
     }
 }
 
@@ -301,30 +84,6 @@ pub struct Done {
     pub unreadable: Option<(bytes::Bytes, String)>,
     /// The address that gave the answer.
     pub from: Url,
-}
-
-/// An item to deliver.
-#[derive(Debug)]
-pub struct Delivered {
-    /// The item.
-    pub item: Item,
-    /// Whether it was delivered before, with other content.
-    pub is_update: bool,
-}
-
-/// What a document's items were.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Never seen.
-    pub new: u64,
-    /// Seen with this content.
-    pub known: u64,
-    /// Seen with other content.
-    pub updated: u64,
-    /// Of the new and updated ones: without a readable date.
-    pub undated: u64,
-    /// Of these: dated later than now.
-    pub future: u64,
 }
 
 /// Begins a poll. What it promises not to do again (its time, and whether it is whole) must be durable before the request is sent.
@@ -486,6 +245,7 @@ fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: 
             let until = now_ms.saturating_add(came.retry_after_ms.unwrap_or(pause).min(WEEK));
             state.retry_at_ms = until;
             let domain_until_ms = Some((Domain::of(&poll.at), until));
+            state.refused = Some((Domain::of(&poll.at).0, until));
             Ended { domain_until_ms, ..Ended::with(Outcome::Throttled) }
         }
         500..=599 => Ended::with(Outcome::ServerError),

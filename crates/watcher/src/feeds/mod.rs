@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod budget;
+mod config;
 mod deliver;
 pub mod engine;
 pub mod fetch;
@@ -30,5 +31,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub use config::{Clock, FeedsConfig, FeedsSummary, GROUP, worker_spec};
 pub use metrics::FeedMetrics;
-pub use poller::{Clock, FAILPOINTS, FeedsConfig, FeedsSummary, GROUP, run, worker_spec};
+pub use poller::{FAILPOINTS, run};
+pub use roster::take_over;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use barid_log::{Control, Outgoing, Wish, Worker, WorkerSpec, failpoint};
+use barid_log::{Control, Outgoing, Wish, Worker, failpoint};
 use barid_record::{Reason, Rejected, Topic};
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
-use super::address::Allowed;
 use super::budget::{Budget, Domain};
-use super::engine::{self, Answer, Delivered, Done, Feed, Outcome, Poll, Request, Step};
-use super::fetch::{self, Client, Cost, Limits, Resolve, System};
+use super::config::{Clock, FeedsConfig, FeedsSummary};
+use super::engine::{self, Answer, Delivered, Done, Outcome, Poll, Request, Step};
+use super::fetch::{self, Client, Cost};
 use super::guard;
 use super::metrics::FeedMetrics;
 use super::outage::Outage;
@@ -24,71 +24,9 @@ use super::{deliver, read, statement};
 use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
 
-/// The poller's group, and its name as a writer unless it is given another.
-pub const GROUP: &str = "feeds";
-
 /// The crash points of the poller: see `barid_log::failpoint`.
 pub const FAILPOINTS: &[&str] =
     &["feeds.asked.after", "feeds.answer.after", "feeds.submit.before", "feeds.items.between"];
-
-/// The worker that [`run`] wants. It owns tables: one poller runs, others stand by.
-pub fn worker_spec() -> WorkerSpec {
-    WorkerSpec { group: GROUP.to_owned(), inputs: Vec::new(), tables: vec![FEEDS, ASKED, FEED_ORDER] }
-}
-
-/// Everything the poller is told.
-#[derive(Debug, Clone)]
-pub struct FeedsConfig {
-    /// The feeds.
-    pub feeds: Vec<Feed>,
-    /// Of these: ids of those that have series of their own in the metrics.
-    pub watch: Vec<String>,
-    /// The `User-Agent`.
-    pub agent: String,
-    /// What may be connected to beside the public internet.
-    pub allowed: Allowed,
-    /// How much an answer may take.
-    pub limits: Limits,
-    /// Names to addresses.
-    pub resolver: Arc<dyn Resolve>,
-    /// Requests under way, at most.
-    pub max_in_flight: usize,
-    /// Names the one who counts the documents: see [`barid_record::Order`].
-    pub writer: String,
-}
-
-impl Default for FeedsConfig {
-    fn default() -> Self {
-        Self {
-            feeds: Vec::new(),
-            watch: Vec::new(),
-            agent: concat!("barid/", env!("CARGO_PKG_VERSION")).to_owned(),
-            allowed: Allowed::default(),
-            limits: Limits::default(),
-            resolver: Arc::new(System),
-            max_in_flight: 200,
-            writer: GROUP.to_owned(),
-        }
-    }
-}
-
-/// Milliseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// What a run has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FeedsSummary {
-    /// Polls that ended.
-    pub polls: u64,
-    /// Of these, those that failed.
-    pub failed: u64,
-    /// Documents handed to the log.
-    pub documents: u64,
-    /// Answers that are no feed, handed to the log as rejected.
-    pub unreadable: u64,
-    /// Items that the log does not take, handed to it as rejected.
-    pub too_large: u64,
-}
 
 /// Polls the feeds on the calling thread until `control` says otherwise, and returns when everything handed over is durable.
 ///
@@ -130,13 +68,13 @@ pub fn run(
     let mut poller = Poller {
         config,
         metrics,
+        budget: Budget::new(clock()),
         clock,
         control,
         client,
         runtime,
         outbox,
         roster,
-        budget: Budget::default(),
         outage: Outage::new(domains),
         redirected: HashMap::new(),
         flying: HashMap::new(),
@@ -232,12 +170,16 @@ impl Poller<'_> {
                 next_ms: Some(state.next_ms),
                 domain: Some(domain(&state.url)),
                 state: state.health.state,
+                refused: state.refused.filter(|(_, until_ms)| *until_ms > now_ms),
             };
         })?;
         for (place, (mut stored, asked)) in (0..).zip(stored.into_iter().zip(asked)) {
             if let (None, Some(asked)) = (stored.next_ms, asked) {
                 // Asked for the first time, and no answer was kept.
                 stored.next_ms = Some(asked.start_ms + HOUR + 2 * MINUTE);
+            }
+            if let Some((domain, until_ms)) = stored.refused {
+                self.budget.back_off(Domain(domain), until_ms);
             }
             self.roster.restore(place, stored, now_ms, self.control.wish() == Wish::Run);
         }

@@ -38,6 +38,7 @@ pub(super) struct Stored {
     pub(super) next_ms: Option<i64>,
     pub(super) domain: Option<Domain>,
     pub(super) state: State,
+    pub(super) refused: Option<(u64, i64)>,
 }
 
 /// A poll that was begun and did not end took at most so long.
@@ -124,7 +125,7 @@ pub(super) fn domain(url: &str) -> Domain {
 
 /// Takes a stored state over into this run: a poll that began and never ended counts as one, or a crash would ask early; another configured address starts anew, but
 /// for what was delivered.
-pub(super) fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms: i64) -> FeedState {
+pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms: i64) -> FeedState {
     if state.configured != feed.hash() {
         let known = std::mem::take(&mut state.known);
         state = FeedState { known, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };

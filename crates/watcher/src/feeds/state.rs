@@ -154,6 +154,8 @@ pub struct FeedState {
     pub overruns: u32,
     /// When an unreadable document was last kept.
     pub rejected_ms: i64,
+    /// The registered domain that said 429, by hash, and until when nobody of it is asked.
+    pub refused: Option<(u64, i64)>,
     /// When its health was last told.
     pub told_ms: i64,
 }

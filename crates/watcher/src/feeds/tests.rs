@@ -1,4 +1,4 @@
 //! The whole poller against a real server on the loopback interface and the real embedded log, with a clock that can be set.
 
-mod server;
+pub(crate) mod server;
 mod stories;

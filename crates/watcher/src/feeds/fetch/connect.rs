@@ -50,6 +50,11 @@ pub(super) fn tls() -> Result<Arc<ClientConfig>, WatcherError> {
             "this system trusts no certificate: no feed can be read over https"
         );
     }
+    tls_with(roots)
+}
+
+/// Trusting these.
+pub(super) fn tls_with(roots: RootCertStore) -> Result<Arc<ClientConfig>, WatcherError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|source| WatcherError::Tls { problem: source.to_string() })?;

@@ -1,1 +1,306 @@
-//! t
+//! Servers that lie, stall and flood, each on a real socket; and what gets through of redirects and names that lead inside.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use url::Url;
+
+use super::*;
+use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
+
+/// Limits with short times, so that a test need not wait.
+fn limits() -> Limits {
+    Limits {
+        connect: Duration::from_millis(800),
+        first_byte: Duration::from_millis(600),
+        slow_window: Duration::from_millis(300),
+        slow_bytes: 300,
+        total: Duration::from_secs(5),
+        ..Limits::default()
+    }
+}
+
+/// Names to addresses as written; each further question gets the next answer.
+#[derive(Debug, Default)]
+struct Names(HashMap<&'static str, Mutex<Vec<Vec<IpAddr>>>>);
+
+impl Names {
+    fn with(mut self, name: &'static str, answers: &[&[&str]]) -> Self {
+        let answers =
+            answers.iter().rev().map(|one| one.iter().map(|ip| ip.parse().expect("an address")).collect());
+        self.0.insert(name, Mutex::new(answers.collect()));
+        self
+    }
+}
+
+impl Resolve for Names {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Resolved<'a> {
+        let found = self.0.get(name).map(|answers| {
+            let mut answers = answers.lock().expect("no panic");
+            if answers.len() > 1 { answers.pop().unwrap_or_default() } else { answers[0].clone() }
+        });
+        let found = found.map(|ips| ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
+        Box::pin(async move { found.ok_or_else(|| std::io::ErrorKind::NotFound.into()) })
+    }
+}
+
+fn get_with(client: &Client, url: &str) -> (Result<Response, Failure>, Cost) {
+    let request = Request { url: Url::parse(url).expect(url), etag: None, last_modified: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(client.send(&request))
+}
+
+/// Asks a loopback server, which the operator allowed.
+fn get(url: &str, limits: Limits) -> (Result<Response, Failure>, Cost) {
+    let loopback = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
+    get_with(&Client::new("t", loopback, limits, Arc::new(System)).expect("a client"), url)
+}
+
+fn serve(handler: impl Fn(&Asked, &mut dyn ReadWrite) + Send + Sync + 'static) -> Server {
+    Server::start(handler)
+}
+
+#[test]
+fn bodies_come_unpacked_whatever_they_are_packed_in() {
+    let text = "خبر عاجل ".repeat(5000);
+    let body = text.clone().into_bytes();
+    let server = serve(move |asked, stream| {
+        let packed = match asked.path.as_str() {
+            "/gzip" => pack_gzip(&body),
+            "/zstd" => zstd::encode_all(body.as_slice(), 3).expect("in memory"),
+            _ => body.clone(),
+        };
+        let coding = asked.path.trim_start_matches('/').to_owned();
+        answer(stream, "200 OK", &[("Content-Encoding", &coding)], &packed);
+    });
+    for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd] {
+        let (response, cost) = get(&server.url(&format!("/{}", coding.name())), limits());
+        let response = response.expect("a body");
+        assert_eq!(response.body, text.as_bytes(), "{coding:?}");
+        assert_eq!((cost.coding, cost.body_bytes), (coding, text.len() as u64));
+        assert!(coding == Coding::Identity || cost.wire_bytes < cost.body_bytes / 10);
+        assert!(cost.phases[1].is_some() && cost.phases[3].is_some() && cost.phases[4].is_some());
+    }
+    // Brotli of "hello\n", made by its own program.
+    let server = serve(|_, stream| {
+        answer(
+            stream,
+            "200 OK",
+            &[("Content-Encoding", "br")],
+            &[0x8f, 2, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x0a, 3],
+        );
+    });
+    assert_eq!(get(&server.url("/"), limits()).0.expect("brotli").body, "hello\n");
+}
+
+fn pack_gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(body).and_then(|()| encoder.finish()).expect("in memory")
+}
+
+#[test]
+fn floods_bombs_and_lies_end_early() {
+    let bomb = pack_gzip(&vec![b' '; 30 << 20]);
+    let medium_bomb = zstd::encode_all(vec![b' '; 15 << 20].as_slice(), 1).expect("in memory");
+    let server = serve(move |asked, stream| match asked.path.as_str() {
+        "/bomb" => answer(stream, "200 OK", &[("Content-Encoding", "gzip")], &bomb),
+        "/medium" => answer(stream, "200 OK", &[("Content-Encoding", "zstd")], &medium_bomb),
+        "/unasked" => answer(stream, "200 OK", &[("Content-Encoding", "compress")], b"x"),
+        "/twice" => {
+            answer(stream, "200 OK", &[("Content-Encoding", "gzip"), ("Content-Encoding", "gzip")], b"x")
+        }
+        "/cut" => answer(stream, "200 OK", &[("Content-Encoding", "gzip")], &pack_gzip(b"some text")[..12]),
+        "/nonsense" => answer(stream, "200 OK", &[("Content-Encoding", "gzip")], b"no gzip at all, by far"),
+        "/short" => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf");
+        }
+        "/noise" => {
+            let _ = stream.write_all(&[0xff; 4000]);
+        }
+        "/head" => {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+            while stream.write_all(format!("X: {}\r\n", "x".repeat(1000)).as_bytes()).is_ok() {}
+        }
+        _ => {
+            // Without a length, for ever.
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+            while stream.write_all(&[b'x'; 65536]).is_ok() {}
+        }
+    });
+    for (path, failure) in [
+        ("/bomb", Failure::TooBig),
+        ("/medium", Failure::TooBig),
+        ("/flood", Failure::TooBig),
+        ("/unasked", Failure::Protocol),
+        ("/twice", Failure::Protocol),
+        ("/cut", Failure::Protocol),
+        ("/nonsense", Failure::Protocol),
+        ("/short", Failure::Connect),
+        ("/noise", Failure::Protocol),
+        ("/head", Failure::Protocol),
+    ] {
+        let (result, cost) = get(&server.url(path), limits());
+        assert_eq!(result.err(), Some(failure), "{path}");
+        assert!(cost.wire_bytes <= (10 << 20) + (1 << 20) && cost.body_bytes <= 20 << 20, "{path}: {cost:?}");
+    }
+}
+
+#[test]
+fn whoever_stalls_is_left() {
+    let server = serve(|asked, stream| {
+        let mut drip = |bytes: &[u8], every_ms: u64| {
+            for byte in bytes.iter().cycle() {
+                std::thread::sleep(Duration::from_millis(every_ms));
+                if stream.write_all(&[*byte]).and_then(|()| stream.flush()).is_err() {
+                    break;
+                }
+            }
+        };
+        match asked.path.as_str() {
+            "/silent" => std::thread::sleep(Duration::from_secs(3)),
+            "/headers" => drip(b"HTTP/1.1 200 OK\r\nX", 20),
+            "/stops" => {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n<rss>");
+                std::thread::sleep(Duration::from_secs(3));
+            }
+            _ => {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+                for _ in 0..200 {
+                    std::thread::sleep(Duration::from_millis(20));
+                    let _ = stream.write_all(b"x").and_then(|()| stream.flush());
+                }
+            }
+        }
+    });
+    for (path, failure) in [
+        ("/silent", Failure::Timeout),
+        ("/headers", Failure::Timeout),
+        ("/stops", Failure::Slow),
+        ("/drips", Failure::Slow),
+    ] {
+        let started = Instant::now();
+        assert_eq!(get(&server.url(path), limits()).0.err(), Some(failure), "{path}");
+        assert!(started.elapsed() < limits().total, "{path}: the total was not what ended it");
+    }
+    let total = Limits { slow_bytes: 0, total: Duration::from_millis(900), ..limits() };
+    assert_eq!(get(&server.url("/drips"), total).0.err(), Some(Failure::Timeout), "and the total ends all");
+}
+
+#[test]
+fn who_is_not_there_is_told_apart() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    assert_eq!(get(&format!("http://{closed}/"), limits()).0.err(), Some(Failure::Connect));
+    let names = Names::default().with("nobody.example", &[&[]]);
+    let client = Client::new("t", Allowed::default(), limits(), Arc::new(names)).expect("a client");
+    assert_eq!(get_with(&client, "http://unknown.example/").0.err(), Some(Failure::Dns));
+    assert_eq!(get_with(&client, "http://nobody.example/").0.err(), Some(Failure::Dns));
+    let plain = serve(|_, stream| answer(stream, "200 OK", &[], b""));
+    let url = plain.url("/").replace("http:", "https:");
+    assert_eq!(get(&url, limits()).0.err(), Some(Failure::Tls), "no TLS there");
+}
+
+#[test]
+fn no_name_leads_inside_whatever_its_servers_say_and_however_often_they_change_their_mind() {
+    // It listens, and must never be asked.
+    let inside = serve(|_, stream| answer(stream, "200 OK", &[], b"secret"));
+    let port = inside.address.port();
+    let names = Names::default()
+        .with("plain.example", &[&["127.0.0.1"]])
+        .with("mapped.example", &[&["::ffff:127.0.0.1"]])
+        .with("six.example", &[&["::1"]])
+        .with("nat64.example", &[&["64:ff9b::7f00:1"]])
+        .with("any.example", &[&["0.0.0.0"]])
+        .with("link.example", &[&["169.254.169.254", "fe80::1"]])
+        .with("many.example", &[&["10.0.0.1", "192.168.0.1", "127.0.0.1", "::1"]])
+        // Public when looked at, inside when connected to: there is one look, and that address is connected to.
+        .with("rebinding.example", &[&["192.0.2.1"], &["127.0.0.1"], &["127.0.0.1"]])
+        .with("xn--4ca.example", &[&["127.0.0.1"]]);
+    let client = Client::new("t", Allowed::default(), limits(), Arc::new(names)).expect("a client");
+    for name in [
+        "plain.example",
+        "mapped.example",
+        "six.example",
+        "nat64.example",
+        "any.example",
+        "link.example",
+        "many.example",
+        "rebinding.example",
+        "rebinding.example",
+        "rebinding.example",
+        "plain.example.",
+        "ä.example",
+        "127.0.0.1",
+        "[::ffff:127.0.0.1]",
+        "2130706433",
+        "0x7f.1",
+    ] {
+        let (result, _) = get_with(&client, &format!("http://{name}:{port}/"));
+        let refused = matches!(result, Err(Failure::RefusedAddress | Failure::Dns));
+        assert!(refused, "{name}: {result:?}");
+    }
+    assert_eq!(inside.asked().len(), 0, "not one request got inside");
+}
+
+#[test]
+fn a_name_with_a_permitted_address_among_others_is_asked_there_only() {
+    let open = serve(|_, stream| answer(stream, "200 OK", &[], b"open"));
+    let port = open.address.port();
+    let names = Names::default().with("mixed.example", &[&["10.255.255.1", "::1", "127.0.0.1"]]);
+    let allowed = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
+    let client = Client::new("t", allowed, limits(), Arc::new(names)).expect("a client");
+    let (result, _) = get_with(&client, &format!("http://mixed.example:{port}/x?y#z"));
+    assert_eq!(result.expect("open").body, "open");
+    let asked = open.asked().remove(0);
+    assert_eq!(
+        (asked.path.as_str(), asked.header("host")),
+        ("/x?y", Some(format!("mixed.example:{port}").as_str()))
+    );
+}
+
+#[test]
+fn https_is_read_from_who_has_a_good_certificate_only() {
+    let certified =
+        rcgen::generate_simple_self_signed(vec!["feeds.example".to_owned()]).expect("a certificate");
+    let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der())
+        .expect("a key");
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .expect("a server");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            std::thread::spawn(move || {
+                let Ok(mut session) = tokio_rustls::rustls::ServerConnection::new(config) else { return };
+                let mut tls = tokio_rustls::rustls::Stream::new(&mut session, &mut stream);
+                let mut head = [0; 4096];
+                if tls.read(&mut head).is_ok() {
+                    let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nlocked");
+                }
+            });
+        }
+    });
+    let names =
+        || Names::default().with("feeds.example", &[&["127.0.0.1"]]).with("other.example", &[&["127.0.0.1"]]);
+    let allowed = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
+    let unknown = Client::new("t", allowed.clone(), limits(), Arc::new(names())).expect("a client");
+    let url = format!("https://feeds.example:{port}/");
+    assert_eq!(get_with(&unknown, &url).0.err(), Some(Failure::Tls), "nobody vouches for it");
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).expect("a root");
+    let trusting = Client { tls: connect::tls_with(roots).expect("TLS"), ..unknown };
+    let (response, cost) = get_with(&trusting, &url);
+    assert_eq!(response.expect("trusted").body, "locked");
+    assert!(cost.phases[2].is_some());
+    let other = format!("https://other.example:{port}/");
+    assert_eq!(get_with(&trusting, &other).0.err(), Some(Failure::Tls), "that is somebody else's");
+}
