@@ -15,6 +15,9 @@ pub(crate) fn run() -> Result<(), TaskError> {
     tools::run(
         Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?),
     )?;
+    for arguments in [["check", "rules", "feeds.rules.yml"], ["test", "rules", "feeds.test.yml"]] {
+        tools::run(Command::new(&promtool).args(arguments).current_dir(root()?.join("deploy/rules")))?;
+    }
     chaos::run(&chaos::Options::short())?;
     chaos::run(&chaos::Options::short_on_kafka())?;
     cargo_with(

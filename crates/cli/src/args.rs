@@ -1,6 +1,7 @@
 //! The command line as typed. Nothing is read or checked here.
 
 mod feed;
+mod feeds;
 mod roles;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::config::LogFormat;
 use crate::error::exit;
 
 pub(crate) use feed::{FeedCommand, FeedLintArgs, FeedParseArgs};
+pub(crate) use feeds::FeedsCommand;
 pub(crate) use roles::{RoleArgs, Topics, TopicsArgs};
 
 const EXIT_STATUS: &str = "\
@@ -133,7 +135,7 @@ Examples:
 
 Exits with 1 when a file could not be parsed; the others are printed all the same.")]
     Parse(ParseArgs),
-    /// Read feeds without any log: what they say, and what is wrong with them
+    /// Feeds: what one says and what is wrong with it, and how the polled ones are doing
     #[command(subcommand, disable_help_subcommand = true)]
     Feed(FeedCommand),
     /// Say why: which bytes became which section, why a record is a copy, what a code means
@@ -313,7 +315,8 @@ impl Command {
     /// Checks answer 0, 1 or 2; everything else answers as daemons do.
     pub(crate) fn is_check(&self) -> bool {
         match self {
-            Self::Parse(_) | Self::Feed(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
+            Self::Parse(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
+            Self::Feed(command) => command.is_check(),
             Self::Run(_)
             | Self::Watch(_)
             | Self::Stage(_)

@@ -5,6 +5,7 @@ mod config_show;
 mod document;
 mod explain;
 mod feed;
+mod feeds;
 mod generate;
 mod init;
 mod parse;

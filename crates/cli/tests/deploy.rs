@@ -61,6 +61,19 @@ fn the_dashboard_asks_for_metrics_that_exist() {
     }
 }
 
+#[test]
+fn the_alerts_ask_for_metrics_that_exist() {
+    let rules = read("deploy/rules/feeds.rules.yml");
+    let names = names(&rules.replace("barid:feeds_unwell:ratio", ""));
+    assert!(names.len() > 8, "{names:?}");
+    let mut exist = BTreeSet::new();
+    registered(&root().join("crates"), &mut exist);
+    for name in names {
+        let family = name.strip_suffix("_bucket").unwrap_or(&name);
+        assert!(exist.contains(family), "no crate registers {family}");
+    }
+}
+
 /// The commands of a text: what follows `marker` up to the end of the line, split at spaces, commas and brackets.
 fn commands(text: &str, marker: &str) -> Vec<Vec<String>> {
     let rest = text.lines().filter_map(|line| line.trim().strip_prefix(marker));

@@ -8,6 +8,9 @@ use barid_watcher::feeds::engine::{Answer, Request};
 use super::server::Words;
 use super::writer::{DAY, HOUR};
 
+/// `ETag` and `Last-Modified`.
+type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// What a server remembers of a feed.
 #[derive(Debug, Default)]
 struct File {
@@ -20,7 +23,7 @@ struct File {
     promised_retry_ms: Option<i64>,
     words: Words,
     /// By address: the pairs it gave.
-    given: HashMap<String, HashSet<(Option<Vec<u8>>, Option<Vec<u8>>)>>,
+    given: HashMap<String, HashSet<Pair>>,
     /// Whole answers that the poller says it keeps, by address; and those that may have died with it.
     kept: HashSet<String>,
     lost: HashMap<String, u64>,
@@ -29,6 +32,8 @@ struct File {
     /// When it began to say that it moved for good, and polls that heard it and were kept.
     moved_ms: i64,
     moved_heard: u32,
+    /// Whether the request under way is an audit.
+    is_audit: bool,
 }
 
 /// What was counted.
@@ -41,7 +46,6 @@ pub(crate) struct Judge {
     pub(crate) first: u64,
     pub(crate) after_loss: u64,
     pub(crate) audits: u64,
-    pub(crate) untold: u64,
 }
 
 /// A poll's first request, or one that follows a redirect.
@@ -111,25 +115,8 @@ impl Judge {
         }
         let (Kind::First { is_audit } | Kind::Redirected { is_audit }) = kind;
         let pair = (request.etag.clone(), request.last_modified.clone());
-        if pair == (None, None) {
-            let earlier = file.whole_ms.insert(url.clone(), now_ms);
-            if earlier.is_none() {
-                self.first += 1;
-            } else if is_audit {
-                let since = now_ms - earlier.unwrap_or(0);
-                self.audits += 1;
-                if since < DAY {
-                    broken.push(("unconditional", format!("{feed}: audits {} h apart", since / HOUR)));
-                }
-            } else if !file.given.contains_key(&url) {
-                // It gave no document so far, or none with validators: there is nothing to send back.
-                self.untold += 1;
-            } else if file.lost.get(&url).is_some_and(|lost| *lost > 0) && !file.kept.contains(&url) {
-                self.after_loss += 1;
-            } else {
-                broken.push(("unconditional", format!("{feed}: {url} for no reason")));
-            }
-        } else if !file.given.get(&url).is_some_and(|given| given.contains(&pair)) {
+        file.is_audit = is_audit;
+        if pair != (None, None) && !file.given.get(&url).is_some_and(|given| given.contains(&pair)) {
             broken.push(("validator", format!("{feed}: {url} never gave that pair")));
         }
         for (rule, what) in broken {
@@ -147,13 +134,32 @@ impl Judge {
         if matches!(came.status, 200 | 304) {
             file.promised_max_age_ms = Some(now_ms + (i64::from(came.max_age_s) * 1000).min(DAY));
         }
+        let mut broken = None;
         if came.status == 200 {
+            let url = request.url.to_string();
+            if request.etag.is_none() && request.last_modified.is_none() {
+                let earlier = file.whole_ms.insert(url.clone(), now_ms);
+                if earlier.is_none() {
+                    self.first += 1;
+                } else if file.is_audit {
+                    self.audits += 1;
+                    let since = now_ms - earlier.unwrap_or(0);
+                    broken = (since < DAY).then(|| format!("{feed}: audits {} h apart", since / HOUR));
+                } else if file.lost.get(&url).is_some_and(|lost| *lost > 0) && !file.kept.contains(&url) {
+                    self.after_loss += 1;
+                } else {
+                    broken = Some(format!("{feed}: {url} for no reason"));
+                }
+            }
             let pair = (came.etag.clone(), came.last_modified.clone());
             file.given.entry(request.url.to_string()).or_default().insert(pair);
             *file.lost.entry(request.url.to_string()).or_default() += 1;
         }
         if let Some(after) = came.retry_after_ms {
             file.promised_retry_ms = Some(now_ms + after);
+        }
+        if let Some(what) = broken {
+            self.hold("unconditional", what);
         }
     }
 

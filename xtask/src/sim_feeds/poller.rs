@@ -341,8 +341,8 @@ impl Found {
             println!("    {rule}: {count}, first: {first}");
         }
         println!(
-            "  unconditional requests: {} first ones of an address, {} after a kill took the answer, {} where no document had come yet, {} weekly audits, others: see above",
-            judge.first, judge.after_loss, judge.untold, judge.audits
+            "  whole documents sent unconditionally: {} first ones of an address, {} after a kill took the answer, {} audits; others are violations",
+            judge.first, judge.after_loss, judge.audits
         );
         println!(
             "  items: {} delivered, {} of them twice, {} of the windows' items not; {} windows overran; {} outages of our own noticed",

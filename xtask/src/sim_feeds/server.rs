@@ -76,7 +76,7 @@ pub(crate) struct Words {
 impl Site {
     pub(crate) fn new(number: usize, start_ms: i64, random: &mut Random) -> Self {
         // A third of the feeds share registered domains.
-        let domain = if number % 3 == 0 {
+        let domain = if number.is_multiple_of(3) {
             format!("shared{}.example", number % 21)
         } else {
             format!("site{number}.example")
@@ -86,7 +86,7 @@ impl Site {
         Self {
             feed: Feed { id: format!("f{number}"), url, is_listed: number % 50 == 7 },
             manner: Manner::draw(random),
-            writer: Writer::new(rhythm, number % 2 == 0, start_ms, random.next_u64()),
+            writer: Writer::new(rhythm, number.is_multiple_of(2), start_ms, random.next_u64()),
             random: Random::new(random.next_u64()),
             turn_ms: start_ms + i64::try_from(random.below(60)).unwrap_or(0) * DAY,
         }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::FeedsCommand;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum FeedCommand {
     /// Show what a feed says: RSS, Atom, RDF, CDF, JSON Feed, sitemaps
@@ -23,6 +25,24 @@ Examples:
 
 Exits with 1 when the feed has errors, 0 when it has warnings only.")]
     Lint(FeedLintArgs),
+    #[command(flatten)]
+    Polled(FeedsCommand),
+}
+
+impl FeedCommand {
+    /// Checks answer 0, 1 or 2.
+    pub(crate) fn is_check(&self) -> bool {
+        match self {
+            Self::Parse(_) | Self::Lint(_) => true,
+            Self::Polled(command) => match command {
+                FeedsCommand::Check { .. } => true,
+                FeedsCommand::List { .. }
+                | FeedsCommand::History { .. }
+                | FeedsCommand::Import { .. }
+                | FeedsCommand::Export { .. } => false,
+            },
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `barid feed`: feeds read outside the log.
+//! `barid feed`: feeds read outside the log; those that are polled are in `feeds.rs`.
 
 mod fields;
 mod json;
@@ -19,6 +19,7 @@ use crate::output::{self, Isolate};
 pub(super) fn run(command: &FeedCommand, out: &mut impl Write) -> Result<ExitCode, CliError> {
     match command {
         FeedCommand::Parse(args) => parse(args, out),
+        FeedCommand::Polled(command) => super::feeds::run(command, out),
         FeedCommand::Lint(args) => Ok(ExitCode::from(lint::run(args, out)?)),
     }
 }

@@ -92,7 +92,8 @@ pub struct Done {
 /// Why the feed's address must not be asked.
 pub fn begin(state: &FeedState, now_ms: i64, allowed: &Allowed) -> Result<(Poll, Request), BadUrl> {
     let at = check_url(&state.url, allowed)?;
-    let silence = state.rhythm.silence(now_ms);
+    // What nobody looked at was not silent.
+    let silence = state.rhythm.silence(state.success_ms);
     let is_audit = state.validators.is_some()
         && (state.lies_until_ms > now_ms
             || is_audit_due(now_ms, state.same_since_ms, state.whole_ms, silence.nats, silence.limit));

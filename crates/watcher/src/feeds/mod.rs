@@ -10,6 +10,7 @@
 
 pub mod address;
 pub mod budget;
+pub mod check;
 mod config;
 mod deliver;
 pub mod engine;

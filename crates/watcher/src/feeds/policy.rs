@@ -198,7 +198,7 @@ pub fn is_audit_due(
         // Nothing was learned: a month.
         None => now_ms - same_since_ms > 4 * WEEK,
     };
-    is_long && now_ms - last_whole_ms >= WEEK && now_ms - same_since_ms >= WEEK
+    is_long && same_since_ms > 0 && now_ms - last_whole_ms >= WEEK && now_ms - same_since_ms >= WEEK
 }
 
 #[cfg(test)]

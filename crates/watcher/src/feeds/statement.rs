@@ -24,7 +24,7 @@ pub(super) fn statement(
         state: state.health.state.name().to_owned(),
         previous: left.map(|left| left.name().to_owned()),
         since: rfc3339(since),
-        reason: reason(state, now_ms),
+        reason: reason(state, outcome, now_ms),
         outcome: outcome.map_or("not_asked", Outcome::name).to_owned(),
         url: state.url.clone(),
         title: title.filter(|title| !title.is_empty()).map(str::to_owned),
@@ -41,7 +41,7 @@ pub(super) fn statement(
     }
 }
 
-fn reason(state: &FeedState, now_ms: i64) -> String {
+fn reason(state: &FeedState, outcome: Option<Outcome>, now_ms: i64) -> String {
     let silence = state.rhythm.silence(state.success_ms);
     let hours =
         |ms: i64| if ms < 3 * DAY { format!("{} h", ms / HOUR) } else { format!("{} days", ms / DAY) };
@@ -56,6 +56,10 @@ fn reason(state: &FeedState, now_ms: i64) -> String {
         )
     };
     match state.health.state {
+        State::Fresh if state.failures > 0 => {
+            let outcome = outcome.map_or("not_asked", Outcome::name);
+            format!("its last poll ended with {outcome}: what happens twice counts")
+        }
         State::Fresh => "it answers, and is not silent for longer than usual".to_owned(),
         State::Moved => format!("its address is now {}", state.url),
         State::Undated => "most of its items have no date that can be read".to_owned(),

@@ -1,0 +1,76 @@
+//! `barid feed`: the commands about polled feeds.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::ConfigArg;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedsCommand {
+    /// List the polled feeds: state, since when, why
+    #[command(after_help = "\
+Examples:
+  barid feed list
+  barid feed list --state late --json | jq -r .feed
+
+A feed's state is told when it changes and once a day, in the topic barid.health.")]
+    List {
+        /// Only feeds in this state, such as late, stale, gone or wrong_content
+        #[arg(long)]
+        state: Option<String>,
+        /// Print JSON Lines
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Poll one address once and explain everything: requests, rules, items, faults
+    #[command(after_help = "\
+Examples:
+  barid feed check https://news.example/feed.xml
+
+One request, and one for each redirect. Nothing is stored. Exits with 1 when it is no good feed.")]
+    Check {
+        /// The feed's address
+        url: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print everything that was said of a feed's health
+    #[command(after_help = "\
+Examples:
+  barid feed history news-example-1a2b3c4d5e")]
+    History {
+        /// The feed's id
+        id: String,
+        /// Print JSON Lines
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Add the feeds of an OPML file to the first of `feeds.lists`
+    #[command(after_help = "\
+Examples:
+  barid feed import subscriptions.opml
+
+Feeds that are there already, by address, stay as they are. A running barid takes the list at its next start.")]
+    Import {
+        /// The OPML file
+        file: PathBuf,
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+    /// Print every feed as OPML, with the addresses that they have moved to
+    #[command(after_help = "\
+Examples:
+  barid feed export > feeds.opml")]
+    Export {
+        #[command(flatten)]
+        config: ConfigArg,
+    },
+}

@@ -1,0 +1,162 @@
+//! One poll, explained.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use barid_record::rfc3339;
+use barid_watcher::feeds::address::Allowed;
+use barid_watcher::feeds::check::{Check, Hop, check};
+use barid_watcher::feeds::engine::Outcome;
+use barid_watcher::feeds::fetch::PHASES;
+use barid_watcher::feeds::{Clock, FeedsConfig};
+use serde_json::{Value, json};
+
+use crate::args::ConfigArg;
+use crate::commands::load;
+use crate::error::{CliError, exit};
+use crate::run::{RunError, now_ms};
+use crate::settings;
+
+pub(super) fn run(
+    url: &str,
+    as_json: bool,
+    config: &ConfigArg,
+    out: &mut impl Write,
+) -> Result<ExitCode, CliError> {
+    let section = load(config)?.config.feeds;
+    let config = FeedsConfig {
+        agent: settings::agent(&section),
+        allowed: Allowed(section.allow_addresses),
+        ..FeedsConfig::default()
+    };
+    let clock: Clock = Arc::new(now_ms);
+    let check = check(&config, url, &clock).map_err(RunError::from)?;
+    if as_json {
+        writeln!(out, "{}", in_json(&check))?;
+    } else {
+        in_words(&check, out)?;
+    }
+    let is_good = check.done.as_ref().is_some_and(|done| done.outcome.is_success());
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(exit::FOUND) })
+}
+
+fn in_json(check: &Check) -> Value {
+    let hops: Vec<Value> = check.hops.iter().map(hop_json).collect();
+    let Some(done) = &check.done else {
+        return json!({ "ok": false, "refused": check.refused, "requests": hops });
+    };
+    let reading = done.reading.as_ref().map(|reading| {
+        let faults: Vec<Value> =
+            reading.faults.iter().map(|(fault, count)| json!({ "fault": fault, "count": count })).collect();
+        json!({ "title": reading.title, "undated": reading.undated, "items_lost": reading.items_lost, "faults": faults })
+    });
+    json!({
+        "ok": done.outcome.is_success(),
+        "outcome": done.outcome.name(),
+        "requests": hops,
+        "feed": reading,
+        "items": done.counts.new,
+        "next_poll": rfc3339(check.state.next_ms),
+        "unreadable": done.unreadable.as_ref().map(|(_, why)| why),
+    })
+}
+
+fn hop_json(hop: &Hop) -> Value {
+    let seconds: serde_json::Map<String, Value> = PHASES
+        .iter()
+        .zip(hop.cost.phases)
+        .filter_map(|(phase, seconds)| seconds.map(|seconds| ((*phase).to_owned(), json!(seconds))))
+        .collect();
+    match &hop.answer {
+        Ok(answer) => {
+            let headers: serde_json::Map<String, Value> =
+                answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            json!({
+                "url": hop.url, "status": answer.status, "protocol": answer.protocol, "headers": headers,
+                "seconds": seconds, "wire_bytes": hop.cost.wire_bytes, "body_bytes": hop.cost.body_bytes,
+            })
+        }
+        Err(failure) => {
+            json!({ "url": hop.url, "failure": Outcome::from(*failure).name(), "seconds": seconds })
+        }
+    }
+}
+
+fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
+    if let Some(why) = &check.refused {
+        writeln!(out, "not asked: {why}")?;
+        return Ok(());
+    }
+    for hop in &check.hops {
+        writeln!(out, "GET {}", hop.url)?;
+        let phases: Vec<String> = PHASES
+            .iter()
+            .zip(hop.cost.phases)
+            .filter_map(|(phase, seconds)| {
+                seconds.map(|seconds| format!("{phase} {:.0} ms", seconds * 1000.0))
+            })
+            .collect();
+        match &hop.answer {
+            Err(failure) => writeln!(out, "  no answer: {}", Outcome::from(*failure).name())?,
+            Ok(answer) => {
+                writeln!(out, "  {} {}", answer.protocol, answer.status)?;
+                for (name, value) in &answer.headers {
+                    writeln!(out, "  {name}: {value}")?;
+                }
+                if hop.cost.wire_bytes > 0 {
+                    let (wire, body, coding) =
+                        (hop.cost.wire_bytes, hop.cost.body_bytes, hop.cost.coding.name());
+                    writeln!(out, "  {wire} bytes as {coding}, {body} unpacked")?;
+                }
+            }
+        }
+        writeln!(out, "  {}", phases.join(", "))?;
+    }
+    let Some(done) = &check.done else { return Ok(()) };
+    writeln!(out, "\noutcome     {}", done.outcome.name())?;
+    if let Some((_, why)) = &done.unreadable {
+        writeln!(out, "            {why}")?;
+    }
+    if let Some(reading) = &done.reading {
+        writeln!(out, "feed        {}", reading.title)?;
+        let newest = done.items.iter().filter_map(|one| one.item.published_ms).max();
+        let newest = newest.map(|newest| format!(", the newest of {}", rfc3339(newest))).unwrap_or_default();
+        writeln!(out, "items       {}, {} without a date{newest}", done.counts.new, reading.undated)?;
+        for (fault, count) in &reading.faults {
+            writeln!(out, "fault       {fault}, {count} times; repaired")?;
+        }
+        if reading.items_lost > 0 {
+            writeln!(out, "lost        {} items could not be read", reading.items_lost)?;
+        }
+    }
+    rules(check, out)
+}
+
+/// What decides about the next poll.
+fn rules(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
+    let state = &check.state;
+    let says = &state.says;
+    let minutes = |ms: i64| ms / 60_000;
+    writeln!(out, "floor       {} minutes between two polls", minutes(says.floor_ms(false)))?;
+    for (name, seconds) in [("max-age", says.max_age_s), ("ttl", says.ttl_s), ("sy:update", says.period_s)] {
+        if seconds > 0 {
+            writeln!(out, "{name:<11} {} minutes", seconds / 60)?;
+        }
+    }
+    if says.skip_hours != 0 || says.skip_days != 0 {
+        writeln!(out, "windows     the feed names hours or days in which it is not polled")?;
+    }
+    let validators = match &state.validators {
+        Some(given) if given.etag.is_some() && given.last_modified.is_some() => "ETag and Last-Modified",
+        Some(given) if given.etag.is_some() => "ETag",
+        Some(_) => "Last-Modified",
+        None => "none: every poll transfers the whole document",
+    };
+    writeln!(out, "validators  {validators}")?;
+    if let Some(moving) = &state.moving {
+        writeln!(out, "moved       for good to {}: stored when that still holds a day later", moving.url)?;
+    }
+    writeln!(out, "next poll   {}", rfc3339(state.next_ms))?;
+    Ok(())
+}
