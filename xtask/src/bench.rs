@@ -6,7 +6,7 @@ use barid_tests::{Corpus, Prose, seeds_dir};
 
 use crate::error::{TaskError, io};
 use crate::tools::{cargo, target_dir};
-use crate::{bench_idle, bench_kafka, bench_kafka_hop, bench_latency, bench_pipeline};
+use crate::{bench_feeds, bench_idle, bench_kafka, bench_kafka_hop, bench_latency, bench_pipeline};
 
 /// What to measure.
 #[derive(clap::Subcommand)]
@@ -22,6 +22,8 @@ pub(crate) enum Bench {
     /// One hop of that copy loop.
     #[command(hide = true)]
     KafkaHop(bench_kafka_hop::Options),
+    /// Half a million feeds in one process.
+    Feeds(bench_feeds::Options),
     /// Parse, split, fold and hash alone (criterion).
     Core,
     /// The feed parser beside feed-rs, in the same run.
@@ -44,6 +46,7 @@ pub(crate) fn run(bench: Bench) -> Result<(), TaskError> {
             bench_latency::run(&options)?;
             bench_idle::run(&bench_idle::Options::default())
         }
+        Bench::Feeds(options) => bench_feeds::run(&options),
         Bench::Idle(options) => bench_idle::run(&options),
         Bench::Kafka(options) => bench_kafka::run(&options),
         Bench::KafkaHop(options) => bench_kafka_hop::run(&options),

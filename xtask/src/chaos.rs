@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use barid_tests::{Corpus, Ended, Line, Prose, Random, Stand, seeds_dir};
 
+use crate::chaos_feeds;
 use crate::chaos_kafka::{self, Faults};
 use crate::error::{TaskError, io};
 use crate::tools;
@@ -15,6 +16,9 @@ pub(crate) struct Options {
     /// Run on the embedded log.
     #[arg(long, conflicts_with = "kafka")]
     embedded: bool,
+    /// Kill the poller of feeds.
+    #[arg(long, conflicts_with_all = ["kafka", "embedded"])]
+    feeds: bool,
     /// Run the roles on a real Kafka broker.
     #[arg(long)]
     kafka: bool,
@@ -46,6 +50,7 @@ impl Options {
     pub(crate) fn short() -> Self {
         Self {
             embedded: true,
+            feeds: false,
             kafka: false,
             faults: Vec::new(),
             kills: 20,
@@ -76,8 +81,11 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     if options.kafka {
         return chaos_kafka::run(options);
     }
+    if options.feeds {
+        return chaos_feeds::run(options.kills, &options.profile, options.seed);
+    }
     if !options.embedded {
-        return Err(TaskError::Said("name the backend: --embedded or --kafka".to_owned()));
+        return Err(TaskError::Said("name what to kill: --embedded, --kafka or --feeds".to_owned()));
     }
     let articles = options.articles.unwrap_or(3000);
     let binary = tools::barid(&options.profile, &["failpoints"])?;

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "these commands talk to a person at a terminal")]
 
 mod bench;
+mod bench_feeds;
 mod bench_idle;
 mod bench_kafka;
 mod bench_kafka_barid;
@@ -14,9 +15,11 @@ mod bench_kafka_stage;
 mod bench_latency;
 mod bench_pipeline;
 mod chaos;
+mod chaos_feeds;
 mod chaos_kafka;
 mod ci;
 mod error;
+mod feed_server;
 mod kafka;
 mod sim_feeds;
 mod tools;

@@ -173,6 +173,11 @@ impl Outbox {
         self.worker.get(self.state, key).map_err(WatcherError::log("look up what was read"))
     }
 
+    /// The value of a key in a table, as of the last flush.
+    pub(crate) fn get_in(&mut self, table: Table, key: &[u8]) -> Result<Option<Bytes>, WatcherError> {
+        self.worker.get(table, key).map_err(WatcherError::log("look up what was read"))
+    }
+
     /// Visits the table of state.
     pub(crate) fn scan(
         &mut self,

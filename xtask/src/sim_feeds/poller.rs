@@ -190,6 +190,7 @@ impl World {
             return self.at(later_ms, Event::Due(site));
         }
         let state = self.load(site, now_ms);
+        let state = take_over(&self.sites[site].feed, state, self.disk.asked[site], now_ms);
         let domain = Url::parse(&state.url).map_or(Domain(0), |url| Domain::of(&url));
         if let Err(later_ms) = self.budget.take(domain, now_ms) {
             return self.at(later_ms, Event::Due(site));

@@ -14,8 +14,14 @@ use super::{
 };
 
 /// Variables with another use than overriding a key.
-const RESERVED_ENV: [&str; 5] =
-    ["BARID_CONFIG", "BARID_LOG", "BARID_FAILPOINT", "BARID_PROMTOOL", "BARID_TEST_KAFKA"];
+const RESERVED_ENV: [&str; 6] = [
+    "BARID_CONFIG",
+    "BARID_LOG",
+    "BARID_FAILPOINT",
+    "BARID_CLOCK_AHEAD_SECONDS",
+    "BARID_PROMTOOL",
+    "BARID_TEST_KAFKA",
+];
 /// The largest number TOML can hold.
 const MAX: u64 = i64::MAX as u64;
 

@@ -310,6 +310,14 @@ impl Poller<'_> {
     fn ask(&mut self, place: u32, now_ms: i64) -> Result<Option<Ready>, WatcherError> {
         let mut state = self.load(place)?;
         let Roster { entries, .. } = &self.roster;
+        // A poll that was begun and died is none of the state's, and counts all the same.
+        let asked = self.outbox.get_in(ASKED, entries[place as usize].feed.id.as_bytes())?;
+        state = take_over(
+            &entries[place as usize].feed,
+            state,
+            asked.as_deref().and_then(Asked::from_bytes),
+            now_ms,
+        );
         let (feed, taken, due_ms) =
             (&entries[place as usize].feed, entries[place as usize].domain, entries[place as usize].due_ms);
         let clear_ms = outside_windows(now_ms, &state.says, feed.hash());

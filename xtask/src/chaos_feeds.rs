@@ -1,0 +1,204 @@
+//! Kills the real binary while it polls, at its named points and at random moments: no item is lost, none comes twice.
+//!
+//! A poller that was killed may not ask again for an hour. So the build under test takes its clock from the environment: each start is half a day later.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use barid_tests::Random;
+
+use crate::error::{TaskError, io};
+use crate::feed_server::{self, Answer, Asked};
+use crate::tools;
+
+const FEEDS: u64 = 40;
+/// Each request that is not answered with 304 finds so many items more.
+const GROWTH: u64 = 3;
+/// A window keeps so many: more than a row of kills can take.
+const WINDOW: u64 = 400;
+const HALF_A_DAY: i64 = 12 * 3600;
+
+/// What the server has shown so far.
+#[derive(Default)]
+struct Served {
+    /// Items, by feed.
+    shown: BTreeMap<u64, u64>,
+    /// How often a version was asked for by who had it, by feed and items.
+    told: BTreeMap<(u64, u64), u32>,
+}
+
+/// Kills until so many are counted, then lets it run to its end and compares.
+pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskError> {
+    let binary = tools::barid(profile, &["failpoints"])?;
+    let folder =
+        std::path::absolute(tools::target_dir()?.join("chaos-feeds")).map_err(io("finding the folder"))?;
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(io("making the folder"))?;
+    let served: Arc<Mutex<Served>> = Arc::default();
+    let serving = Arc::clone(&served);
+    let port = feed_server::serve(4, move |asked| answer(asked, &serving))?;
+    let mut config = "data_dir = \"data\"\n[web]\nlisten = \"\"\n[feeds]\ncontact = \"https://barid.example/chaos\"\nallow_addresses = [\"127.0.0.0/8\"]\n".to_owned();
+    for feed in 0..FEEDS {
+        config.push_str(&format!(
+            "[[feed]]\nid = \"feed{feed}\"\nurl = \"http://127.0.1.{feed}:{port}/f{feed}\"\n"
+        ));
+    }
+    std::fs::write(folder.join("barid.toml"), config).map_err(io("writing the configuration"))?;
+    let mut chaos = Chaos { binary, folder, starts: 0 };
+    let mut random = Random::new(seed);
+    let mut killed = 0;
+    for point in barid_watcher::feeds::FAILPOINTS {
+        let mut reached = 0;
+        for nth in [1, 2, 5, 9] {
+            reached += usize::from(chaos.once(Some(&format!("{point}:{nth}")), None)?);
+        }
+        // A document of several units is rare: see the test of its own in the watcher.
+        println!("chaos: {point}: {reached} kills");
+        killed += reached;
+    }
+    let named = killed;
+    while killed < kills {
+        let after = Duration::from_millis(900 + random.below(1400));
+        killed += usize::from(chaos.once(None, Some(after))?);
+    }
+    if chaos.once(None, None)? || chaos.once(None, None)? {
+        return Err(TaskError::Said("the last run did not end well".to_owned()));
+    }
+    let found = chaos.records()?;
+    let served = served.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut lost, mut twice, mut items) = (0, 0, 0);
+    for (feed, count) in &served.shown {
+        for item in 0..*count {
+            items += 1;
+            match found.get(&(format!("feed{feed}"), format!("{feed}-{item}"))).copied().unwrap_or(0) {
+                0 => lost += 1,
+                1 => {}
+                more => twice += more - 1,
+            }
+        }
+    }
+    let strangers = found.len().saturating_sub(items - lost);
+    println!(
+        "chaos: {killed} kills of the poller ({named} at named points) in {} starts: {items} items shown, {lost} lost, {twice} doubled, {strangers} that nobody wrote",
+        chaos.starts
+    );
+    if items == 0 || lost + twice + strangers > 0 {
+        return Err(TaskError::Said(format!("see {}", chaos.folder.display())));
+    }
+    Ok(())
+}
+
+fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
+    let feed: u64 = asked.path.trim_start_matches("/f").parse().unwrap_or(0);
+    let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
+    let Served { shown, told } = &mut *served;
+    let count = shown.entry(feed).or_default();
+    let etag = |count: u64| format!("\"{feed}-{count}\"");
+    // Now and then nothing is new: one version in four is asked for twice.
+    let told = told.entry((feed, *count)).or_default();
+    *told += 1;
+    if asked.etag.as_deref() == Some(etag(*count).as_str())
+        && *told == 1
+        && (*count / GROWTH + feed).is_multiple_of(4)
+    {
+        return Answer { etag: etag(*count), max_age_s: 0, body: None };
+    }
+    grown(feed, count)
+}
+
+fn grown(feed: u64, count: &mut u64) -> Answer {
+    *count += GROWTH;
+    let first = count.saturating_sub(WINDOW);
+    let items: Vec<(String, String)> = (first..*count)
+        .rev()
+        .map(|item| {
+            let text = format!(
+                "Item {item} of feed {feed}. The council spoke of quay number {} for the {item}th time. ",
+                item * 7 + feed
+            );
+            (format!("{feed}-{item}"), text.repeat(6))
+        })
+        .collect();
+    Answer { etag: format!("\"{feed}-{count}\""), max_age_s: 0, body: Some(feed_server::rss(&items)) }
+}
+
+struct Chaos {
+    binary: PathBuf,
+    folder: PathBuf,
+    starts: i64,
+}
+
+impl Chaos {
+    /// One start, half a day after the last. True when it was killed.
+    fn once(&mut self, point: Option<&str>, kill_after: Option<Duration>) -> Result<bool, TaskError> {
+        self.starts += 1;
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("stderr"))
+            .map_err(io("opening a file"))?;
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["run", "--once", "--config", "barid.toml"])
+            .current_dir(&self.folder)
+            .env("BARID_CLOCK_AHEAD_SECONDS", (self.starts * HALF_A_DAY).to_string())
+            .stdout(Stdio::null())
+            .stderr(log);
+        if let Some(point) = point {
+            command.env("BARID_FAILPOINT", point);
+        }
+        let mut child = command.spawn().map_err(io("starting barid"))?;
+        let started = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().map_err(io("waiting for barid"))? {
+                return match status.code() {
+                    Some(0) => Ok(false),
+                    None => Ok(true),
+                    Some(code) => Err(TaskError::Said(format!(
+                        "barid ended with {code}: see {}",
+                        self.folder.display()
+                    ))),
+                };
+            }
+            if kill_after.is_some_and(|after| started.elapsed() >= after) {
+                child.kill().map_err(io("killing barid"))?;
+                child.wait().map_err(io("waiting for barid"))?;
+                return Ok(true);
+            }
+            if started.elapsed() > Duration::from_secs(120) {
+                let _ = child.kill();
+                return Err(TaskError::Said("a run did not end within 120 s".to_owned()));
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
+    /// How often each item stands in the sink, by source and key.
+    fn records(&self) -> Result<BTreeMap<(String, String), usize>, TaskError> {
+        let mut found = BTreeMap::new();
+        for path in files(&self.folder.join("data/records"))? {
+            let text = std::fs::read_to_string(&path).map_err(io("reading records"))?;
+            for line in text.lines() {
+                let record: serde_json::Value = serde_json::from_str(line)
+                    .map_err(|error| TaskError::Said(format!("a record: {error}")))?;
+                let part = |name: &str| record["source"][name].as_str().unwrap_or_default().to_owned();
+                *found.entry((part("source_id"), part("key"))).or_default() += 1;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, TaskError> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io("listing records"))? {
+        let path = entry.map_err(io("listing records"))?.path();
+        if path.extension().is_some_and(|ending| ending == "jsonl") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
