@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// How long to measure, once it polls.
     #[arg(long, default_value_t = 240)]
     seconds: u64,
+    /// Cargo profile of the binary under test.
+    #[arg(long, default_value = "release")]
+    profile: String,
 }
 
 const HOUR: i64 = 3_600_000;
@@ -46,7 +49,7 @@ fn log<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> TaskError 
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
-    let binary = tools::barid("release", &[])?;
+    let binary = tools::barid(&options.profile, &[])?;
     let folder =
         std::path::absolute(tools::target_dir()?.join("bench-feeds")).map_err(io("finding the folder"))?;
     let _ = std::fs::remove_dir_all(&folder);

@@ -55,7 +55,6 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
         for nth in [1, 2, 5, 9] {
             reached += usize::from(chaos.once(Some(&format!("{point}:{nth}")), None)?);
         }
-        // A document of several units is rare: see the test of its own in the watcher.
         println!("chaos: {point}: {reached} kills");
         killed += reached;
     }

@@ -136,7 +136,7 @@ pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {
 /// # Errors
 /// A list that cannot be read.
 pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
-    let section = &config.feeds;
+    let (section, defaults) = (&config.feeds, FeedsConfig::default());
     let written = section.feeds.iter().map(|feed| Feed {
         id: feed.id.clone(),
         url: feed.url.clone(),
@@ -152,7 +152,8 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
         agent: agent(section),
         allowed: Allowed(section.allow_addresses.clone()),
         max_in_flight: section.max_in_flight,
-        ..FeedsConfig::default()
+        batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
+        ..defaults
     })
 }
 

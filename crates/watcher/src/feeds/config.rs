@@ -34,6 +34,8 @@ pub struct FeedsConfig {
     pub resolver: Arc<dyn Resolve>,
     /// Requests under way, at most.
     pub max_in_flight: usize,
+    /// A unit is handed over when its documents have so many bytes.
+    pub batch_bytes: usize,
     /// Names the one who counts the documents: see [`barid_record::Order`].
     pub writer: String,
 }
@@ -48,6 +50,7 @@ impl Default for FeedsConfig {
             limits: Limits::default(),
             resolver: Arc::new(System),
             max_in_flight: 200,
+            batch_bytes: 1 << 20,
             writer: GROUP.to_owned(),
         }
     }

@@ -56,7 +56,7 @@ pub fn run(
         order: FEED_ORDER,
         writer: &config.writer,
         batch_documents: 256,
-        batch_bytes: BATCH_BYTES,
+        batch_bytes: config.batch_bytes,
         units_in_flight: 8,
         point: "feeds.submit.before",
     };
@@ -92,8 +92,6 @@ pub fn run(
     Ok(poller.summary)
 }
 
-/// A unit is handed over when its documents have so many bytes.
-const BATCH_BYTES: usize = 1 << 20;
 /// The wish is looked at this often.
 const TICK: Duration = Duration::from_millis(100);
 /// What becomes due, and what lands, is gathered for so long: one commit for many.
@@ -449,7 +447,7 @@ impl Poller<'_> {
         }
         let mut unit_bytes = 0;
         for Delivered { item, .. } in std::mem::take(&mut done.items) {
-            if unit_bytes >= BATCH_BYTES {
+            if unit_bytes >= self.config.batch_bytes {
                 self.part(place, &before)?;
                 unit_bytes = 0;
             }

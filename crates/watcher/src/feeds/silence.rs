@@ -1,7 +1,7 @@
 //! How long a feed may be silent, by its own rhythm.
 //!
 //! A feed's items are counted by hour of the week. Silence is measured not in hours but in items that should have come: the sum of the usual rate over
-//! the hours since the last one. A quiet night weighs nothing, an empty morning a lot. The limit is 1.2 times the largest such gap that was normal for this feed.
+//! the hours since the last one. A quiet night weighs nothing, an empty morning a lot. The limit is a little more than the largest such gap that was normal for this feed.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +16,11 @@ const UNIT: u32 = 64;
 const FADE: (u32, u32) = (15, 16);
 /// The limit never is below this many expected items.
 const LEAST: f32 = 4.0;
-/// The limit is so many times the largest gap that was normal.
-const BEYOND_LARGEST: f32 = 1.2;
+/// The limit is so many times the largest gap that was normal: of a busy feed that is well known after some weeks, of a thin one less so. Chosen by
+/// `cargo xtask sim feeds`: half a false alarm in a year at most.
+const BEYOND_LARGEST: (f32, f32) = (1.1, 1.2);
+/// Items in a week that make a feed a busy one: ten a day.
+const BUSY_ITEMS: f32 = 70.0;
 /// A gap that a feed of this rate has by chance once in 10,000 times: -ln 1e-4. The limit until four weeks are known.
 const UNLEARNT: f32 = 9.21;
 const LEARNT_WEEKS: f32 = 4.0;
@@ -197,7 +200,9 @@ impl Rhythm {
         let since_ms = if self.last_ms > 0 { (at_ms - self.last_ms).max(0) } else { 0 };
         let exposure = self.exposure(at_ms);
         let is_known = self.items >= FEWEST_ITEMS && exposure >= FEWEST_WEEKS;
-        let learnt = LEAST.max(BEYOND_LARGEST * self.largest);
+        let is_busy = self.total_or_none().is_some_and(|total| total >= BUSY_ITEMS * exposure);
+        let beyond = if is_busy { BEYOND_LARGEST.0 } else { BEYOND_LARGEST.1 };
+        let learnt = LEAST.max(beyond * self.largest);
         let limit = is_known.then(|| if exposure < LEARNT_WEEKS { learnt.max(UNLEARNT) } else { learnt });
         Silence { nats: self.expected(self.last_ms, at_ms), limit, since_ms }
     }
