@@ -14,7 +14,7 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 26] = [
+const PAGES: [&[&str]; 31] = [
     &[],
     &["run"],
     &["watch"],
@@ -28,6 +28,11 @@ const PAGES: [&[&str]; 26] = [
     &["feed"],
     &["feed", "parse"],
     &["feed", "lint"],
+    &["feed", "list"],
+    &["feed", "check"],
+    &["feed", "history"],
+    &["feed", "import"],
+    &["feed", "export"],
     &["explain"],
     &["rejected"],
     &["rejected", "list"],

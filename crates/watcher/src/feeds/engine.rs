@@ -466,9 +466,7 @@ fn fail(state: &mut FeedState, now_ms: i64) {
 }
 
 fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) -> Plan<'a> {
-    let floor_ms = state.says.floor_ms(feed.is_listed);
-    // Who cannot be asked for changes only is asked once a day.
-    let floor_ms = if state.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms };
+    let floor_ms = state.floor_ms(feed.is_listed, now_ms);
     Plan {
         end_ms: now_ms,
         floor_ms,

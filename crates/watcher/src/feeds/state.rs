@@ -9,7 +9,7 @@ use barid_log::Table;
 use serde::{Deserialize, Serialize};
 
 use super::health::{Health, Skew};
-use super::policy::{FLOOR_MS, Says};
+use super::policy::{DAY, FLOOR_MS, Says};
 use super::silence::Rhythm;
 
 /// The table of feeds.
@@ -174,6 +174,12 @@ impl FeedState {
         }
     }
 
+    /// The least time between two polls, in milliseconds: see [`Says::floor_ms`]. Who cannot be asked for changes only is asked once a day.
+    pub fn floor_ms(&self, is_listed: bool, now_ms: i64) -> i64 {
+        let floor_ms = self.says.floor_ms(is_listed);
+        if self.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms }
+    }
+
     /// The table's value.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Writing to memory cannot fail; a value that could not be read back would be a new feed.
@@ -249,7 +255,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feeds::policy::{DAY, HOUR};
+    use crate::feeds::policy::HOUR;
 
     const NOW: i64 = 1_693_785_600_000;
 
