@@ -89,6 +89,9 @@ fn faults_around_an_item() {
     assert_mended(&inside("<note>x"), Fault::MissingEndTag, "Headline 3");
     let no_end = healthy().replacen("</item>", "", 4);
     assert_mended(no_end.as_bytes(), Fault::MissingEndTag, "Headline 3");
+    let third_is_open =
+        healthy().replace("Headline 3</title>", "Headline 3</title><note>").replacen("</item>", "", 4);
+    assert_mended(third_is_open.as_bytes(), Fault::MissingEndTag, "Headline 3");
     let no_title_end = healthy().replace("Headline 3</title>", "Headline 3");
     assert_mended(no_title_end.as_bytes(), Fault::MissingEndTag, "Headline 3");
     let broken = healthy().replace("<title>Headline 3</title>", "<title>Headline 3</title");

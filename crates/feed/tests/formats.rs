@@ -100,3 +100,33 @@ fn sitemap_and_cdf() {
     assert_eq!((feed.version, feed.link.as_deref()), ("cdf", Some("http://oasis.example/")));
     assert_eq!(entries[0].summary.as_deref(), Some("S"));
 }
+
+#[test]
+fn extensions_do_not_overwrite_what_the_item_says() {
+    let item = |inside: &str| {
+        let text = format!(
+            "<rss version=\"2.0\" xmlns:media=\"http://search.yahoo.com/mrss/\" xmlns:itunes=\"http://www.itunes.com/dtds/podcast-1.0.dtd\">\
+             <channel><item>{inside}</item></channel></rss>"
+        );
+        read(&text).1.remove(0)
+    };
+    let (own, foreign) = ("<title>own</title>", "<media:title>foreign</media:title>");
+    for inside in [
+        format!("{own}{foreign}"),
+        format!("{foreign}{own}"),
+        format!("<media:group>{foreign}</media:group>{own}"),
+        format!("{own}<media:group>{foreign}</media:group>"),
+    ] {
+        assert_eq!(item(&inside).title.as_deref(), Some("own"), "{inside}");
+    }
+    assert_eq!(item(foreign).title.as_deref(), Some("foreign"));
+    let entry = item("<description>first</description><itunes:summary>second</itunes:summary>");
+    assert_eq!((entry.summary.as_deref(), entry.content), (Some("first"), vec!["second".to_owned()]));
+    let entry = item(
+        "<image><title>picture</title><link>https://p.example/</link></image><title>own</title><link>https://a.example/</link>",
+    );
+    assert_eq!((entry.title.as_deref(), entry.link.as_deref()), (Some("own"), Some("https://a.example/")));
+    let entry = item("<source url=\"https://s.example/\">Other</source><title>own</title>");
+    assert_eq!(entry.source.and_then(|source| source.title).as_deref(), Some("Other"));
+    assert_eq!(entry.title.as_deref(), Some("own"));
+}

@@ -141,7 +141,7 @@ fn what_is_no_feed_is_said() {
     assert_eq!(read(b"%PDF-1.7 \xE2\xE3\xCF\xD3").0.expect_err("no feed").code(), "binary");
 }
 
-/// A million opening brackets of each kind: what takes the square of that never ends.
+/// Openings of each kind, again and again: what takes the square of that does not end.
 #[test]
 fn hostile_input_takes_linear_time() {
     const TIMES: usize = 300_000;
@@ -166,6 +166,14 @@ fn hostile_input_takes_linear_time() {
             let text = format!("<rss><channel>{}", around.replace("{}", &piece.repeat(TIMES / piece.len())));
             let (feed, entries) = read(text.as_bytes());
             assert_eq!(feed.expect("a feed").entries, entries.len() as u64, "{piece}");
+        }
+    }
+    // A search through the whole rest for each of these: hours instead of a second.
+    for piece in ["<!-- >", "<?a <b>", "<![CDATA[</item>"] {
+        for end in ["", "-->", "?>", "]]>"] {
+            let text = format!("<rss><channel><item>{}{end}", piece.repeat(24_000_000 / piece.len()));
+            let (feed, entries) = read(text.as_bytes());
+            assert_eq!(feed.expect("a feed").entries, entries.len() as u64, "{piece} {end}");
         }
     }
     for doctype in ["<!DOCTYPE a [", "<!DOCTYPE a [>", "<!DOCTYPE"] {
