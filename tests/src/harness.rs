@@ -26,6 +26,15 @@ pub enum Ended {
     Killed,
 }
 
+/// A command that runs that program, and that the kernel kills when the thread that started it ends, by whatever: a test or a chaos run that is
+/// killed leaves no role behind that goes on for ever.
+pub fn dies_with_us(program: &Path) -> Command {
+    // It runs the program in its own process: the id stays.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command
+}
+
 impl Stand {
     /// Makes the folder `root` and writes a config that reads `input`. Small files, segments and checkpoints, so that a short run crosses
     /// every border. `extra` is appended to the config.

@@ -10,6 +10,6 @@ mod samples;
 
 pub use corpus::{Corpus, Prose, Random};
 pub use golden::golden_json;
-pub use harness::{Ended, Stand};
+pub use harness::{Ended, Stand, dies_with_us};
 pub use output::{Line, output_differences, read_output, read_output_with_gaps};
 pub use samples::{Map, Sample, SampleError, differences, files_with_extension, read_samples, seeds_dir};

@@ -13,7 +13,9 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use barid_tests::kafka::Broker;
-use barid_tests::{Line, Stand, output_differences, read_output, read_output_with_gaps, seeds_dir};
+use barid_tests::{
+    Line, Stand, dies_with_us, output_differences, read_output, read_output_with_gaps, seeds_dir,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -53,7 +55,7 @@ impl Pipeline {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = dies_with_us(binary());
         command.args(words).arg("--config").arg(self.stand.config()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BARID_"))
         {

@@ -31,7 +31,13 @@ pub(crate) struct Options {
     /// Articles of the corpus. Default: 3,000; on Kafka 10,000, and 100,000 without faults.
     #[arg(long)]
     pub(crate) articles: Option<usize>,
-    /// How long the broker stands still.
+    /// How often a node of Kafka is killed, one at a time.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) broker_kills: usize,
+    /// Nodes of the Kafka cluster. Default: 3 where nodes are taken down, else 1.
+    #[arg(long)]
+    pub(crate) nodes: Option<usize>,
+    /// How long all of Kafka stands still.
     #[arg(long, default_value_t = 60)]
     pub(crate) pause_seconds: u64,
     /// How often stage processes go from one to four and back.
@@ -55,6 +61,8 @@ impl Options {
             faults: Vec::new(),
             kills: 20,
             articles: Some(600),
+            broker_kills: 0,
+            nodes: None,
             pause_seconds: 10,
             storms: 2,
             profile: "dev".to_owned(),

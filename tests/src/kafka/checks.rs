@@ -102,6 +102,7 @@ impl<'a> Lab<'a> {
                     read.push(String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned());
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(read),
+                Some(Err(error)) if passes(&error) => {}
                 Some(Err(error)) => return Err(client("read", topic)(error)),
             }
         }
@@ -130,6 +131,12 @@ impl<'a> Lab<'a> {
         let stored = consumer.committed_offsets(asked, CALL).map_err(client("ask offsets of", group))?;
         Ok(stored.find_partition(topic, 0).map_or(Offset::Invalid, |partition| partition.offset()))
     }
+}
+
+/// True for what a consumer tells when one node of several is down: another one leads soon.
+fn passes(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{AllBrokersDown, BrokerTransportFailure};
+    matches!(error, KafkaError::MessageConsumption(AllBrokersDown | BrokerTransportFailure))
 }
 
 fn waited(operation: &'static str, object: &str, found: &[String]) -> BrokerError {
@@ -287,6 +294,7 @@ fn settle(members: &[&BaseConsumer], group: &str, partitions: usize) -> Result<(
         for member in members {
             match member.poll(Duration::from_millis(20)) {
                 None | Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) if passes(&error) => {}
                 Some(Err(error)) => return Err(client("join", group)(error)),
             }
             let assigned = member.assignment().map_err(client("ask for the assignment of", group))?;

@@ -6,6 +6,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::error::{BrokerError, client, io};
@@ -13,14 +14,14 @@ use super::error::{BrokerError, client, io};
 /// How long one call may take before it is a failure. Generous: brokers here share two cores with builds.
 pub(super) const CALL: Duration = Duration::from_secs(60);
 
-/// Creates a topic with one copy; it is no error when it is there already.
+/// Creates a topic with as many copies as the brokers make by themselves; it is no error when it is there already.
 pub fn create_topic(
     address: &str,
     name: &str,
     partitions: i32,
     settings: &[(&str, &str)],
 ) -> Result<(), BrokerError> {
-    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
     let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
     let results = administer(address, async |admin, options| admin.create_topics([&topic], options).await)?
         .map_err(client("create topic", name))?;
@@ -38,6 +39,33 @@ pub fn delete_topics(address: &str, names: &[&str]) -> Result<(), BrokerError> {
     results.into_iter().try_for_each(|result| {
         result.map(|_| ()).map_err(|(name, code)| client("delete topic", name)(KafkaError::AdminOp(code)))
     })
+}
+
+/// The node that leads the partition of one of the brokers' own topics where they keep what belongs to a key.
+pub(super) fn leader_for_key(address: &str, topic: &str, key: &str) -> Result<i32, BrokerError> {
+    let consumer: BaseConsumer = consumer(address, "barid-tests.ask", "read_uncommitted")?;
+    let asked = std::time::Instant::now();
+    loop {
+        let metadata = consumer.fetch_metadata(Some(topic), CALL).map_err(client("ask for", topic))?;
+        let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
+        let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX).max(1);
+        let wanted = (java_hash(key) & i32::MAX) % count;
+        let leader = partitions.iter().find(|part| part.id() == wanted).map(|part| part.leader());
+        match leader {
+            Some(leader) if leader >= 0 => return Ok(leader),
+            Some(_) | None if asked.elapsed() > CALL => {
+                let found = format!("{} partitions, of which {wanted} has no leader", partitions.len());
+                let (object, seconds) = (format!("{topic} for {key}"), CALL.as_secs());
+                return Err(BrokerError::Waited { operation: "ask who leads", object, seconds, found });
+            }
+            Some(_) | None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// `String.hashCode` of Java, by which brokers place keys in their own topics.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
 fn administer<T>(
@@ -85,4 +113,17 @@ pub(super) fn consumer<C: FromClientConfig>(
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "200");
     config.create().map_err(client("make a consumer for", address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::java_hash;
+
+    /// Values of a Java runtime.
+    #[test]
+    fn keys_are_placed_as_java_does() {
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("hello"), 99_162_322);
+        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
+    }
 }

@@ -47,11 +47,51 @@ impl Size {
     }
 }
 
+/// Which node of its cluster a broker is.
+#[derive(Debug, Clone)]
+pub(super) struct Seat {
+    /// Its place in `ports`.
+    pub(super) at: usize,
+    /// The clients' port of every node; the one above is the controller's.
+    pub(super) ports: Vec<u16>,
+    /// The id of the cluster.
+    pub(super) cluster: String,
+}
+
+impl Seat {
+    /// Of a node that is the whole cluster.
+    fn alone(port: u16) -> Self {
+        Self { at: 0, ports: vec![port], cluster: cluster_id() }
+    }
+
+    /// One for each node of a cluster on free ports.
+    pub(super) fn of(nodes: usize) -> Result<Vec<Self>, BrokerError> {
+        let mut ports = Vec::new();
+        while ports.len() < nodes {
+            let port = free_ports()?;
+            if ports.iter().all(|taken: &u16| taken.abs_diff(port) > 1) {
+                ports.push(port);
+            }
+        }
+        let cluster = cluster_id();
+        Ok((0..nodes).map(|at| Self { at, ports: ports.clone(), cluster: cluster.clone() }).collect())
+    }
+
+    fn port(&self) -> u16 {
+        self.ports[self.at]
+    }
+
+    /// Its `node.id`.
+    fn id(&self) -> usize {
+        self.at + 1
+    }
+}
+
 /// A broker laid out on disk: its settings are written, its storage is formatted.
 #[derive(Debug)]
 pub struct Node {
     folder: PathBuf,
-    port: u16,
+    seat: Seat,
     runtime: Runtime,
     command: Vec<OsString>,
 }
@@ -59,19 +99,34 @@ pub struct Node {
 impl Node {
     /// Lays a broker out in `folder`, on `port` for clients and `port + 1` for the controller. Data that is there already is kept.
     pub fn lay_out(folder: &Path, port: u16, size: Size) -> Result<Self, BrokerError> {
+        Self::lay_out_as(folder, Seat::alone(port), size)
+    }
+
+    /// The same for one node of a cluster.
+    pub(super) fn lay_out_as(folder: &Path, seat: Seat, size: Size) -> Result<Self, BrokerError> {
         fs::create_dir_all(folder).map_err(io("make", folder.display()))?;
         let folder = folder.canonicalize().map_err(io("find", folder.display()))?;
         let runtime = runtime()?;
         let command = match &runtime {
-            Runtime::Java(jars) => plain(&folder, port, size, jars)?,
-            Runtime::Container { engine, image } => contained(&folder, port, size, engine, image)?,
+            Runtime::Java(jars) => plain(&folder, &seat, size, jars)?,
+            Runtime::Container { engine, .. } if seat.ports.len() > 1 => {
+                let missing =
+                    format!("Java, for nodes that reach each other ({engine} gives each its own loopback)");
+                return Err(BrokerError::Missing { missing });
+            }
+            Runtime::Container { engine, image } => contained(&folder, &seat, size, engine, image)?,
         };
-        Ok(Self { folder, port, runtime, command })
+        Ok(Self { folder, seat, runtime, command })
+    }
+
+    /// Its number in the cluster, from 1.
+    pub fn id(&self) -> i32 {
+        i32::try_from(self.seat.id()).unwrap_or(i32::MAX)
     }
 
     /// Where clients reach it.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.seat.port())
     }
 
     /// Where its settings, data and log are.
@@ -124,15 +179,27 @@ impl Node {
     }
 }
 
-fn properties(port: u16, bind: &str, data: &str) -> String {
-    let with_ports = TEMPLATE.replace("@CONTROLLER_PORT@", &(port + 1).to_string());
-    with_ports.replace("@PORT@", &port.to_string()).replace("@BIND@", bind).replace("@DATA@", data)
+fn properties(seat: &Seat, bind: &str, data: &str) -> String {
+    let nodes = seat.ports.len();
+    let voter = |(at, port): (usize, &u16)| format!("{}@127.0.0.1:{}", at + 1, port + 1);
+    let voters: Vec<String> = seat.ports.iter().enumerate().map(voter).collect();
+    let words = [
+        ("@NODE@", seat.id().to_string()),
+        ("@VOTERS@", voters.join(",")),
+        ("@CONTROLLER_PORT@", (seat.port() + 1).to_string()),
+        ("@PORT@", seat.port().to_string()),
+        ("@COPIES@", nodes.to_string()),
+        ("@IN_SYNC@", (nodes / 2 + 1).to_string()),
+        ("@BIND@", bind.to_owned()),
+        ("@DATA@", data.to_owned()),
+    ];
+    words.iter().fold(TEMPLATE.to_owned(), |text, (word, value)| text.replace(word, value))
 }
 
 /// A plain Java process.
-fn plain(folder: &Path, port: u16, size: Size, jars: &Path) -> Result<Vec<OsString>, BrokerError> {
+fn plain(folder: &Path, seat: &Seat, size: Size, jars: &Path) -> Result<Vec<OsString>, BrokerError> {
     let (settings, data) = (folder.join("server.properties"), folder.join("data"));
-    let text = properties(port, "127.0.0.1", &data.display().to_string());
+    let text = properties(seat, "127.0.0.1", &data.display().to_string());
     fs::write(&settings, text).map_err(io("write", settings.display()))?;
     let jars = jars.canonicalize().map_err(io("find", jars.display()))?.join("*").into_os_string();
     let java = |flags: &[&str], rest: &[&str]| -> Vec<OsString> {
@@ -141,8 +208,7 @@ fn plain(folder: &Path, port: u16, size: Size, jars: &Path) -> Result<Vec<OsStri
     };
     let settings_text = settings.display().to_string();
     if !data.join("meta.properties").exists() {
-        let id = cluster_id();
-        let format = ["kafka.tools.StorageTool", "format", "-t", &id, "-c", &settings_text];
+        let format = ["kafka.tools.StorageTool", "format", "-t", &seat.cluster, "-c", &settings_text];
         let words = java(&["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], &format);
         run(Command::new(&words[0]).args(&words[1..]))?;
     }
@@ -152,7 +218,7 @@ fn plain(folder: &Path, port: u16, size: Size, jars: &Path) -> Result<Vec<OsStri
 /// A container of Kafka's own image. Data stay inside it: one that is killed and started again has them still, one that is laid out anew has not.
 fn contained(
     folder: &Path,
-    port: u16,
+    seat: &Seat,
     size: Size,
     engine: &str,
     image: &str,
@@ -164,11 +230,11 @@ fn contained(
             java -cp '/opt/kafka/libs/*' kafka.tools.StorageTool format -t "$CLUSTER" -c "$settings" || exit 1
         fi
         exec java "$@" -cp '/opt/kafka/libs/*' kafka.Kafka "$settings""#;
-    let name = container_name(folder);
-    let text = properties(port, "0.0.0.0", "/tmp/barid/data");
+    let (name, port) = (container_name(folder), seat.port());
+    let text = properties(seat, "0.0.0.0", "/tmp/barid/data");
     let mut create = Command::new(engine);
     create.args(["create", "--name", &name, "--publish", &format!("127.0.0.1:{port}:{port}")]);
-    create.args(["--env", &format!("PROPERTIES={text}"), "--env", &format!("CLUSTER={}", cluster_id())]);
+    create.args(["--env", &format!("PROPERTIES={text}"), "--env", &format!("CLUSTER={}", seat.cluster)]);
     create.args(["--entrypoint", "sh", image, "-c", SCRIPT, "sh"]).args(size.flags());
     // One of a former life would keep its settings and ports. Mostly there is none, which is an error to the engine.
     let _ = run(Command::new(engine).args(["rm", "--force", "--volumes", &name]));
@@ -208,15 +274,32 @@ pub fn free_ports() -> Result<u16, BrokerError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cluster_id, properties};
+    use super::{Seat, cluster_id, properties};
 
     #[test]
     fn every_blank_of_the_settings_is_filled_in() {
-        let text = properties(20_000, "127.0.0.1", "/data");
+        let text = properties(&Seat::alone(20_000), "127.0.0.1", "/data");
         let settings: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(settings.iter().all(|line| !line.contains('@') || line.contains("1@127.0.0.1:20001")));
         assert!(settings.contains(&"listeners=PLAINTEXT://127.0.0.1:20000,CONTROLLER://127.0.0.1:20001"));
         assert!(settings.contains(&"log.dirs=/data"));
+        assert!(settings.contains(&"min.insync.replicas=1"));
+    }
+
+    #[test]
+    fn nodes_of_a_cluster_know_each_other_and_need_a_majority() {
+        let seats = Seat::of(3).unwrap();
+        let texts = seats.iter().map(|seat| properties(seat, "127.0.0.1", "/data"));
+        let texts: Vec<String> = texts.collect();
+        let lines = |name: &str| -> Vec<&str> {
+            texts.iter().flat_map(|text| text.lines().filter(|line| line.starts_with(name))).collect()
+        };
+        assert_eq!(lines("node.id="), ["node.id=1", "node.id=2", "node.id=3"]);
+        let voters = lines("controller.quorum.voters=");
+        assert!(voters[0].contains(&format!("3@127.0.0.1:{}", seats[2].port() + 1)));
+        assert!(voters.iter().all(|line| *line == voters[0]));
+        assert_eq!(lines("min.insync.replicas="), ["min.insync.replicas=2"; 3]);
+        assert_eq!(lines("default.replication.factor="), ["default.replication.factor=3"; 3]);
     }
 
     #[test]

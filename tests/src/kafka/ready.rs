@@ -3,9 +3,11 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
-use super::client::{CALL, create_topic, producer};
+use super::client::{CALL, consumer, create_topic, producer};
 use super::error::{BrokerError, client};
 use super::node::random;
 
@@ -36,6 +38,29 @@ pub(super) fn wait_until_ready(
             return Err(BrokerError::NotReady { address: address.to_owned(), last, log: log() });
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Waits until that node has a whole copy of every partition it should have: only then may another node go down.
+pub(super) fn wait_until_in_step(address: &str, id: i32) -> Result<(), BrokerError> {
+    let started = Instant::now();
+    let consumer: BaseConsumer = consumer(address, "barid-tests.ask", "read_uncommitted")?;
+    loop {
+        let metadata =
+            consumer.fetch_metadata(None, CALL).map_err(client("ask for the topics of", address))?;
+        let parts = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let is_behind =
+            |part: &&MetadataPartition| part.replicas().contains(&id) && !part.isr().contains(&id);
+        let behind = parts.filter(is_behind).count();
+        if behind == 0 {
+            return Ok(());
+        }
+        if started.elapsed() > LONGEST_START {
+            let found = format!("{behind} partitions it is behind in");
+            let (object, seconds) = (format!("node {id}"), LONGEST_START.as_secs());
+            return Err(BrokerError::Waited { operation: "bring up to date", object, seconds, found });
+        }
+        std::thread::sleep(Duration::from_millis(200));
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use super::Lab;
 use super::audit::{Agreement, Auditor, differences};
 use super::fleet::{Fleet, PARTITIONS, SESSION};
+use super::nodes;
 use crate::error::{TaskError, io};
 
 /// Without a new record for this long, something is stuck.
@@ -23,7 +24,8 @@ const MOST_RSS_BYTES: u64 = 600 << 20;
 /// What to do.
 pub(crate) struct Plan {
     pub(crate) kills: usize,
-    pub(crate) broker: bool,
+    pub(crate) broker_kills: usize,
+    pub(crate) coordinator: bool,
     pub(crate) pause: Option<Duration>,
     pub(crate) zombie: bool,
     pub(crate) storms: usize,
@@ -54,59 +56,66 @@ pub(crate) fn equality(lab: &Lab) -> Result<(), TaskError> {
 pub(crate) fn run(mut lab: Lab, plan: &Plan) -> Result<(), TaskError> {
     let mut random = std::mem::replace(&mut lab.random, Random::new(0));
     let lab = &lab;
+    let mut table = Vec::new();
     if plan.kills > 0 {
         let time = Duration::from_millis(600) * u32::try_from(plan.kills).unwrap_or(u32::MAX);
-        series(lab, &format!("{} kills", plan.kills), time, |fleet| kills(fleet, &mut random, plan.kills))?;
+        let name = format!("{} kills", plan.kills);
+        table.push(series(lab, &name, time, |fleet| kills(fleet, &mut random, plan.kills))?);
     }
     if plan.zombie {
-        series(lab, "zombies", SESSION * 10, zombies)?;
+        table.push(series(lab, "zombies", SESSION * 10, zombies)?);
     }
     if plan.storms > 0 {
         let time = Duration::from_secs(10) * u32::try_from(plan.storms).unwrap_or(u32::MAX);
-        series(lab, &format!("{} rebalance storms", plan.storms), time, |fleet| storms(fleet, plan.storms))?;
+        let name = format!("{} rebalance storms", plan.storms);
+        table.push(series(lab, &name, time, |fleet| storms(fleet, plan.storms))?);
     }
     if plan.twin {
-        series(lab, "one instance name twice", Duration::from_secs(20), twin)?;
+        table.push(series(lab, "one instance name twice", Duration::from_secs(20), twin)?);
     }
-    if plan.broker {
-        series(lab, "broker killed twice", Duration::from_secs(30), |fleet| {
-            for _ in 0..2 {
-                pass(fleet, Duration::from_secs(5))?;
-                lab.broker.kill().map_err(said)?;
-                pass(fleet, Duration::from_secs(5))?;
-                // A new start loads the coordinators of groups and transactions anew.
-                lab.broker.start_again().map_err(said)?;
-            }
-            Ok(())
-        })?;
+    if plan.broker_kills > 0 {
+        let time = Duration::from_secs(10) * u32::try_from(plan.broker_kills).unwrap_or(u32::MAX);
+        let name = format!("{} kills of brokers", plan.broker_kills);
+        table.push(series(lab, &name, time, |fleet| nodes::kills(fleet, &mut random, plan.broker_kills))?);
+    }
+    if plan.coordinator {
+        table.push(series(
+            lab,
+            "coordinators killed and frozen",
+            Duration::from_secs(90),
+            nodes::coordinators,
+        )?);
     }
     if let Some(time) = plan.pause {
-        series(
-            lab,
-            &format!("broker paused {} s", time.as_secs()),
-            time + Duration::from_secs(10),
-            |fleet| {
-                pass(fleet, Duration::from_secs(5))?;
-                lab.broker.pause().map_err(said)?;
-                pass(fleet, time)?;
-                lab.broker.resume().map_err(said)
-            },
-        )?;
+        let name = format!("all brokers paused {} s", time.as_secs());
+        let fault = |fleet: &mut Fleet<'_>| {
+            pass(fleet, Duration::from_secs(5))?;
+            lab.broker.pause().map_err(said)?;
+            pass(fleet, time)?;
+            lab.broker.resume().map_err(said)
+        };
+        table.push(series(lab, &name, time + Duration::from_secs(10), fault)?);
+    }
+    println!(
+        "\n| fault | nodes | seconds | records | lost | doubled | most memory of a role |\n|---|---|---|---|---|---|---|"
+    );
+    for row in &table {
+        println!("{row}");
     }
     Ok(())
 }
 
-fn said(error: barid_tests::kafka::BrokerError) -> TaskError {
+pub(super) fn said(error: barid_tests::kafka::BrokerError) -> TaskError {
     TaskError::Said(error.to_string())
 }
 
-/// Two of each role, articles coming in for `time`, the fault, and then the verdict.
+/// Two of each role, articles coming in for `time`, the fault, and then the verdict: a row of the table.
 fn series(
     lab: &Lab,
     name: &str,
     time: Duration,
     fault: impl FnOnce(&mut Fleet<'_>) -> Result<(), TaskError>,
-) -> Result<(), TaskError> {
+) -> Result<String, TaskError> {
     let started = Instant::now();
     let folder: String =
         name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect();
@@ -122,15 +131,13 @@ fn series(
     finish(lab, &mut fleet, Agreement::UpToFirst)?;
     let peaks: Vec<_> =
         fleet.peaks.iter().map(|(role, bytes)| format!("{role} {} MiB", bytes >> 20)).collect();
-    println!(
-        "chaos: {name}: 0 lost, 0 doubled ({:.0} s; most memory: {})",
-        started.elapsed().as_secs_f64(),
-        peaks.join(", ")
-    );
+    let (seconds, peaks) = (started.elapsed().as_secs(), peaks.join(", "));
+    println!("chaos: {name}: 0 lost, 0 doubled ({seconds} s; most memory: {peaks})");
     if let Some((role, bytes)) = fleet.peaks.iter().find(|(_, bytes)| **bytes > MOST_RSS_BYTES) {
         return Err(TaskError::Said(format!("{role} took {} MiB", bytes >> 20)));
     }
-    Ok(())
+    let (nodes, records) = (lab.broker.nodes().len(), lab.expected.len());
+    Ok(format!("| {name} | {nodes} | {seconds} | {records} | 0 | 0 | {peaks} |"))
 }
 
 /// Waits until all there should be is there, then looks whether it is right.
@@ -181,7 +188,7 @@ fn finish(lab: &Lab, fleet: &mut Fleet<'_>, agreement: Agreement) -> Result<(), 
 }
 
 /// Lets time pass while all roles must stay up.
-fn pass(fleet: &mut Fleet<'_>, time: Duration) -> Result<(), TaskError> {
+pub(super) fn pass(fleet: &mut Fleet<'_>, time: Duration) -> Result<(), TaskError> {
     let deadline = Instant::now() + time;
     while Instant::now() < deadline {
         std::thread::sleep(

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use barid_tests::dies_with_us;
+use barid_tests::kafka::Broker;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Lab;
@@ -61,10 +63,15 @@ impl<'a> Fleet<'a> {
         if status.success() { Ok(fleet) } else { Err(fleet.failed("barid topics create", "topics-create")) }
     }
 
+    /// The cluster it works on.
+    pub(crate) fn broker(&self) -> &'a Broker {
+        &self.lab.broker
+    }
+
     fn command(&self, log: &str, arguments: &[&str]) -> Result<Command, TaskError> {
         let log = self.root.join(format!("{log}.log"));
         let log = File::options().create(true).append(true).open(log).map_err(io("opening a log"))?;
-        let mut command = Command::new(&self.lab.binary);
+        let mut command = dies_with_us(&self.lab.binary);
         command.args(arguments).arg("--config").arg(self.root.join("barid.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Ok(command)
