@@ -7,6 +7,7 @@ mod harness;
 pub mod kafka;
 mod output;
 mod samples;
+pub mod worker;
 
 pub use corpus::{Corpus, Prose, Random};
 pub use golden::golden_json;

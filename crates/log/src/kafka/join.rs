@@ -14,6 +14,7 @@ use super::fetch::{Fetcher, committed, start_offset};
 use super::leave::Farewell;
 use super::producer::{Failure, Producers};
 use super::restore::Follower;
+use super::stall::Stalls;
 use super::store::Store;
 use super::sync::lock;
 use super::worker::{KafkaWorker, Membership, serve_member};
@@ -265,6 +266,7 @@ fn assemble(
         lost: None,
         last_lag: Instant::now(),
         _farewell: farewell,
+        stalls: Stalls::new(cluster.config.session_timeout),
         _place: place,
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     pub(crate) restore_seconds: Histogram,
     pub(crate) lag_messages: IntGaugeVec,
     pub(crate) buffered_bytes: IntGaugeVec,
+    pub(crate) stalled: IntGaugeVec,
 }
 
 impl Metrics {
@@ -74,6 +75,11 @@ impl Metrics {
                 "Fetched messages waiting in memory.",
                 &["group"],
             )?,
+            stalled: gauges(
+                "barid_kafka_stalled_partitions",
+                "Partitions whose readers wait for a transaction that does not end; the log says which, and how to end it.",
+                &["group"],
+            )?,
         };
         registry.register(Box::new(made.transactions.clone()))?;
         registry.register(Box::new(made.transaction_seconds.clone()))?;
@@ -83,6 +89,7 @@ impl Metrics {
         registry.register(Box::new(made.restore_seconds.clone()))?;
         registry.register(Box::new(made.lag_messages.clone()))?;
         registry.register(Box::new(made.buffered_bytes.clone()))?;
+        registry.register(Box::new(made.stalled.clone()))?;
         Ok(made)
     }
 }

@@ -22,6 +22,7 @@ mod message;
 mod metrics;
 mod producer;
 mod restore;
+mod stall;
 mod store;
 mod sync;
 mod topics;

@@ -10,6 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Context, KafkaConsumer, failed};
 use super::cluster::Cluster;
+use super::stall::Stalls;
 use super::store::Store;
 use crate::LogError;
 use crate::api::Table;
@@ -70,7 +71,10 @@ impl Follower {
             }
             let stable = || Ok(self.cluster.extent(topic, 0)?.1.cast_signed());
             let mut end = answered(tick, stable)?;
+            let mut stalls = Stalls::new(self.cluster.config.session_timeout);
             while end < written {
+                let ends = (end.cast_unsigned(), written.cast_unsigned());
+                stalls.look(&self.cluster.config.brokers, topic, 0, ends, Instant::now());
                 std::thread::sleep(LOOK);
                 end = answered(tick, stable)?;
             }

@@ -12,6 +12,7 @@ use super::commit::Committer;
 use super::fetch::Fetcher;
 use super::leave::Farewell;
 use super::producer::Failure;
+use super::stall::Stalls;
 use super::store::Store;
 use super::sync::lock;
 use crate::LogError;
@@ -51,6 +52,7 @@ pub(crate) struct KafkaWorker {
     pub(crate) lost: Option<String>,
     pub(crate) last_lag: Instant,
     pub(crate) _farewell: Option<Farewell>,
+    pub(crate) stalls: Stalls,
     pub(crate) _place: Place,
 }
 
@@ -183,19 +185,28 @@ impl KafkaWorker {
             return;
         }
         self.last_lag = Instant::now();
+        let (now, mut stalled) = (Instant::now(), 0);
         for &topic in &self.spec.inputs {
-            let parts = fetcher.parts().iter().filter(|part| part.topic == topic);
-            let lags: Result<Vec<u64>, LogError> = parts
-                .map(|part| {
-                    let (_, end) = self.cluster.extent(&self.cluster.names.topic(topic), part.partition)?;
-                    Ok(part.lag(end))
-                })
-                .collect();
-            if let Ok(lags) = lags {
-                let lag = i64::try_from(lags.iter().sum::<u64>()).unwrap_or(i64::MAX);
+            let name = self.cluster.names.topic(topic);
+            let mut lag = Some(0);
+            for part in fetcher.parts().iter().filter(|part| part.topic == topic) {
+                let Ok((_, end)) = self.cluster.extent(&name, part.partition) else {
+                    lag = None;
+                    break;
+                };
+                lag = lag.map(|lag| lag + part.lag(end));
+                if let Ok(written) = self.cluster.written(&name, part.partition) {
+                    let brokers = &self.cluster.config.brokers;
+                    let is_stalled = self.stalls.look(brokers, &name, part.partition, (end, written), now);
+                    stalled += i64::from(is_stalled);
+                }
+            }
+            if let Some(lag) = lag {
+                let lag = i64::try_from(lag).unwrap_or(i64::MAX);
                 metrics.lag_messages.with_label_values(&[&self.spec.group, topic.name()]).set(lag);
             }
         }
+        metrics.stalled.with_label_values(&[&self.spec.group]).set(stalled);
     }
 
     fn check_table(&self, table: Table) -> Result<(), LogError> {
