@@ -102,8 +102,7 @@ pub struct Rejected {
     pub detail: String,
     /// The position it was read from, such as `barid.raw/0@17`; absent when it never reached a topic.
     pub position: Option<String>,
-    /// Bytes of the input that are not in `document.body` (it was larger than what is kept), each counted in
-    /// `barid_rejected_bytes_dropped_total`.
+    /// Bytes of the input that are not in `document.body` (it was larger than what is kept), each counted in a `*_dropped_bytes_total` of who rejected it.
     pub dropped_bytes: u64,
     /// The input itself.
     pub document: RawDocument,

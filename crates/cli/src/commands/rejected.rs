@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use barid_log::{Limit, Log};
 use barid_record::{Reason, Rejected, Topic, rfc3339};
 
+pub(super) use self::retry::RETRIED;
 use super::store;
 use crate::args;
 use crate::config::nearest;
@@ -23,12 +24,12 @@ const PREVIEW_LETTERS: usize = 400;
 pub(super) fn run(command: &args::Rejected, out: &mut impl Write) -> Result<ExitCode, CliError> {
     match command {
         args::Rejected::List { json, reason, config } => {
-            let reader = store::reader(&super::load(config)?.config)?;
-            list(&reader, *json, reason_of(reason.as_deref())?, out)?;
+            let reader = store::reader(&super::load(config)?)?;
+            list(reader.as_ref(), *json, reason_of(reason.as_deref())?, out)?;
         }
         args::Rejected::Show { id, bytes, json, config } => {
-            let reader = store::reader(&super::load(config)?.config)?;
-            let rejected = get(&reader, *id)?;
+            let reader = store::reader(&super::load(config)?)?;
+            let rejected = get(reader.as_ref(), *id)?;
             if *bytes {
                 out.write_all(&rejected.document.body)?;
             } else if *json {
@@ -39,7 +40,7 @@ pub(super) fn run(command: &args::Rejected, out: &mut impl Write) -> Result<Exit
         }
         args::Rejected::Retry { ids, all, reason, again, config } => {
             let reason = reason_of(reason.as_deref())?;
-            let log = store::writer(&super::load(config)?.config)?;
+            let log = store::writer(&super::load(config)?)?;
             let wanted = if *all { retry::Wanted::All(reason) } else { retry::Wanted::Ids(ids) };
             let code = retry::run(&log, &wanted, *again, out)?;
             log.close()?;
@@ -69,7 +70,8 @@ fn get(log: &dyn Log, id: u64) -> Result<Rejected, CliError> {
         found.into_iter().find(|message| message.offset == id).ok_or_else(|| CliError::Argument {
             object: "id",
             value: id.to_string(),
-            expected: "in the log: see `barid rejected list`; old ones go with `log.retention_*`".to_owned(),
+            expected: "in the log: see `barid rejected list`; old ones go with the log's retention"
+                .to_owned(),
         })?;
     Ok(Rejected::from_message(message.timestamp_ms, &message.headers, message.value)?)
 }

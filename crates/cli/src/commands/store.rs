@@ -3,25 +3,77 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use barid_log::{Embedded, EmbeddedConfig, EmbeddedReader, Limit, Log, Message};
+use barid_log::{
+    Control, Embedded, EmbeddedConfig, EmbeddedReader, Kafka, KafkaConfig, Limit, Log, LogError, Message,
+};
 use barid_record::Topic;
 use prometheus::Registry;
 
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::error::CliError;
+use crate::settings;
 
 /// Messages read at once: enough to be fast, few enough to stay small in memory.
 const STEP: Limit = Limit { messages: 1024, bytes: 8 << 20 };
 
-/// The log of `config` as it is now, whether or not a process runs.
-pub(super) fn reader(config: &Config) -> Result<EmbeddedReader, CliError> {
-    Ok(EmbeddedReader::open(existing(&config.data_dir)?)?)
+/// The log as it is now, whether or not a process runs: on Kafka where the configuration names brokers, else the folder.
+pub(super) fn reader(loaded: &Loaded) -> Result<Box<dyn Log>, CliError> {
+    let config = &loaded.config;
+    if config.kafka.brokers.is_some() {
+        return Ok(Box::new(kafka(loaded)?));
+    }
+    Ok(Box::new(EmbeddedReader::open(existing(&config.data_dir)?)?))
 }
 
-/// The log of `config` for this process alone.
-pub(super) fn writer(config: &Config) -> Result<Embedded, CliError> {
+/// A log that a command writes to.
+pub(super) enum Writer {
+    /// The folder, for this process alone.
+    Embedded(Embedded),
+    /// The cluster.
+    Kafka(Kafka),
+}
+
+impl Writer {
+    /// The log.
+    pub(super) fn log(&self) -> &dyn Log {
+        match self {
+            Self::Embedded(log) => log,
+            Self::Kafka(log) => log,
+        }
+    }
+
+    /// Who takes what is written to `barid.raw`.
+    pub(super) fn reads_next(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "the next `barid run` reads them",
+            Self::Kafka(_) => "`barid stage` reads them",
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn close(self) -> Result<(), CliError> {
+        match self {
+            Self::Embedded(log) => log.close()?,
+            Self::Kafka(log) => drop(log),
+        }
+        Ok(())
+    }
+}
+
+/// The log for a command that writes.
+pub(super) fn writer(loaded: &Loaded) -> Result<Writer, CliError> {
+    let config = &loaded.config;
+    if config.kafka.brokers.is_some() {
+        return Ok(Writer::Kafka(kafka(loaded)?));
+    }
     let dir = existing(&config.data_dir)?;
-    Ok(Embedded::open(EmbeddedConfig::new(dir), &Registry::new())?)
+    Ok(Writer::Embedded(Embedded::open(EmbeddedConfig::new(dir), &Registry::new())?))
+}
+
+fn kafka(loaded: &Loaded) -> Result<Kafka, CliError> {
+    let config = settings::kafka(&loaded.config, loaded.brokers()?, "cli", Control::default());
+    // A command's place is free again when it ends.
+    Ok(Kafka::open(KafkaConfig { static_membership: false, ..config }, &Registry::new())?)
 }
 
 /// No command but `run` makes a log.
@@ -29,17 +81,22 @@ fn existing(dir: &Path) -> Result<&Path, CliError> {
     if dir.join("commits").is_dir() { Ok(dir) } else { Err(CliError::NoLog { dir: dir.to_owned() }) }
 }
 
-/// Visits every message of a topic in order, until told to stop.
+/// Visits every message of a topic, each partition in order, until told to stop.
 pub(super) fn each(
     log: &dyn Log,
     topic: Topic,
     visit: &mut dyn FnMut(Message) -> Result<ControlFlow<()>, CliError>,
 ) -> Result<(), CliError> {
-    let mut next = 0;
+    let (mut partition, mut next) = (0, 0);
     loop {
-        let batch = log.read(topic, 0, next, STEP)?;
-        let Some(last) = batch.last() else { return Ok(()) };
-        next = last.offset + 1;
+        let batch = match log.read(topic, partition, next, STEP) {
+            Err(LogError::UnknownPartition { .. }) if partition > 0 => return Ok(()),
+            batch => batch?,
+        };
+        match batch.last() {
+            Some(last) => next = last.offset + 1,
+            None => (partition, next) = (partition + 1, 0),
+        }
         for message in batch {
             if visit(message)?.is_break() {
                 return Ok(());

@@ -32,7 +32,7 @@ fn open(loaded: &Loaded) -> Result<Kafka, CliError> {
     Ok(Kafka::open(config, &Registry::new())?)
 }
 
-/// The tables of every role: each has a changelog.
+/// The tables of every role, and that of `barid rejected retry`: each has a changelog.
 fn tables() -> Vec<Table> {
     let specs = [
         barid_watcher::worker_spec(),
@@ -41,7 +41,7 @@ fn tables() -> Vec<Table> {
         barid_stage::decide_spec(),
         barid_sink::spec(),
     ];
-    specs.into_iter().flat_map(|spec| spec.tables).collect()
+    specs.into_iter().flat_map(|spec| spec.tables).chain([super::rejected::RETRIED]).collect()
 }
 
 fn create(loaded: &Loaded, json: bool, out: &mut impl Write) -> Result<ExitCode, CliError> {

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use barid_log::{Change, Limit, Log, Message, Outgoing, Table, Unit, Worker, WorkerSpec};
-use barid_record::{Collector, Reason, Rejected, Topic, rfc3339};
+use barid_log::{Change, Limit, Message, Outgoing, Table, Unit, Worker, WorkerSpec};
+use barid_record::{Collector, Reason, RecordId, Rejected, Topic, rfc3339};
 use bytes::Bytes;
 
 use super::store;
@@ -13,7 +13,7 @@ use crate::commands::document::now_ms;
 use crate::error::{CliError, exit};
 
 /// Offset in `barid.rejected`, big-endian -> when it was retried, in milliseconds since the Unix epoch, big-endian.
-const RETRIED: Table = Table("cli.retried");
+pub(in crate::commands) const RETRIED: Table = Table("cli.retried");
 
 /// What to retry.
 pub(super) enum Wanted<'a> {
@@ -25,11 +25,12 @@ pub(super) enum Wanted<'a> {
 
 /// Sends what is wanted and says of each what happened. Found something that cannot be retried: exit code 1.
 pub(super) fn run(
-    log: &dyn Log,
+    writer: &store::Writer,
     wanted: &Wanted<'_>,
     again: bool,
     out: &mut impl Write,
 ) -> Result<ExitCode, CliError> {
+    let log = writer.log();
     let group = "cli.retry".to_owned();
     let worker = log.worker(WorkerSpec { group, inputs: Vec::new(), tables: vec![RETRIED] })?;
     let mut retry = Retry { worker, now_ms: now_ms(), again, sent: 0, refused: 0 };
@@ -51,7 +52,7 @@ pub(super) fn run(
             Ok(ControlFlow::Continue(()))
         })?,
     }
-    let next = if retry.sent > 0 { "; the next `barid run` reads them" } else { "" };
+    let next = if retry.sent > 0 { format!("; {}", writer.reads_next()) } else { String::new() };
     writeln!(out, "{} sent, {} not{next}", retry.sent, retry.refused)?;
     Ok(if retry.refused > 0 { ExitCode::from(exit::FOUND) } else { ExitCode::SUCCESS })
 }
@@ -81,7 +82,8 @@ impl Retry {
             return self.refuse(id, why, out);
         }
         let document = rejected.document;
-        let key = [document.source_id.as_bytes(), document.key.as_bytes()].join(&b'/');
+        // As the watcher does: on Kafka the versions of a document stay in one partition, in order.
+        let key = RecordId::main(&document.source_id, &document.key).to_string();
         let unit = Unit {
             consumed: Vec::new(),
             produced: vec![Outgoing {
