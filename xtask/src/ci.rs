@@ -12,9 +12,9 @@ pub(crate) fn run() -> Result<(), TaskError> {
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     let promtool = promtool()?;
     cargo_with(&["test", "--workspace"], &[("BARID_PROMTOOL", &promtool)])?;
-    tools::run(
-        Command::new(&promtool).args(["check", "config", "deploy/prometheus.yml"]).current_dir(root()?),
-    )?;
+    for config in ["deploy/prometheus.yml", "deploy/prometheus-compose.yml"] {
+        tools::run(Command::new(&promtool).args(["check", "config", config]).current_dir(root()?))?;
+    }
     for arguments in [["check", "rules", "feeds.rules.yml"], ["test", "rules", "feeds.test.yml"]] {
         tools::run(Command::new(&promtool).args(arguments).current_dir(root()?.join("deploy/rules")))?;
     }

@@ -233,6 +233,11 @@ pub(crate) const CODES: &[Code] = &[
         "A name or value below `[kafka.properties]` is unknown to the client library. Its CONFIGURATION.md lists them all.",
     ),
     code(
+        "E0322",
+        "the Kafka brokers do not accept this client",
+        "User, password or mechanism are not those the brokers know; the message says what they answered. They are `sasl.*` below `[kafka.properties]`.",
+    ),
+    code(
         "E0401",
         "the watcher stopped",
         "The watcher could not go on; its message says why. Trouble with one file never stops it: the cause is its configuration or the log.",

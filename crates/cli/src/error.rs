@@ -220,7 +220,13 @@ fn log_exit(error: &LogError) -> u8 {
 }
 
 fn is_configured_wrongly(error: &LogError) -> bool {
-    matches!(error, LogError::TopicUnfit { .. } | LogError::BadProperty { .. } | LogError::Fenced { .. })
+    matches!(
+        error,
+        LogError::TopicUnfit { .. }
+            | LogError::BadProperty { .. }
+            | LogError::Refused { .. }
+            | LogError::Fenced { .. }
+    )
 }
 
 impl Diagnostic for CliError {

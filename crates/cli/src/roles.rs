@@ -177,7 +177,7 @@ type Opened = Result<(Kafka, Registry), LogError>;
 fn attempt(config: KafkaConfig, control: &Control) -> Result<Option<Opened>, CliError> {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     let body = move || {
-        // A failed attempt leaves its series behind: each gets a registry of its own.
+        // It goes to whoever serves, once there is a log.
         let registry = Registry::new();
         // Nobody listens any more when all stop.
         let _ = sender.send(Kafka::open(config, &registry).map(|kafka| (kafka, registry)));

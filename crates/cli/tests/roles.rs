@@ -49,7 +49,7 @@ fn a_property_that_the_client_does_not_know_is_named() {
     let output = run(folder.path(), &["stage"]);
     assert_eq!(code(&output), 78, "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("E0321") && stderr(&output).contains("no.such.thing"),
+        stderr(&output).contains("E0105") && stderr(&output).contains("no.such.thing"),
         "{}",
         stderr(&output)
     );

@@ -136,6 +136,16 @@ pub enum LogError {
         /// What the client says.
         what: String,
     },
+    /// Brokers answer, and do not accept this client.
+    #[error("{operation}: the Kafka brokers at {brokers} do not accept this client: {what}")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// The configured addresses.
+        brokers: String,
+        /// What they say.
+        what: String,
+    },
     /// Kafka refused, or the client failed.
     #[error("{operation} {object}: {what}")]
     Kafka {
@@ -210,6 +220,7 @@ impl LogError {
             | Self::TopicMissing { .. }
             | Self::TopicUnfit { .. }
             | Self::BadProperty { .. }
+            | Self::Refused { .. }
             | Self::ReadOnly { .. } => false,
         }
     }
@@ -248,6 +259,7 @@ impl LogError {
             Self::TopicMissing { .. } => "E0319",
             Self::TopicUnfit { .. } => "E0320",
             Self::BadProperty { .. } => "E0321",
+            Self::Refused { .. } => "E0322",
         }
     }
 
@@ -280,6 +292,9 @@ impl LogError {
             }
             Self::Unreachable { .. } => {
                 "start the brokers, or correct `kafka.brokers`; barid goes on by itself"
+            }
+            Self::Refused { .. } => {
+                "correct `sasl.username`, `sasl.password` and `sasl.mechanism` below `[kafka.properties]`, or the user on the brokers"
             }
             Self::Kafka { .. } => "read what the broker says; barid tries again where that can help",
             Self::Fenced { .. } => "give every process its own `kafka.instance`, or leave it out",

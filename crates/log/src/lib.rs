@@ -28,4 +28,4 @@ pub use control::{Control, Wish};
 pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;
-pub use kafka::{Delivery, KAFKA_FAILPOINTS, Kafka, KafkaConfig, TopicOutcome, TopicPlan};
+pub use kafka::{Delivery, KAFKA_FAILPOINTS, Kafka, KafkaConfig, TopicOutcome, TopicPlan, check_property};

@@ -102,7 +102,8 @@ pub struct Rejected {
     pub detail: String,
     /// The position it was read from, such as `barid.raw/0@17`; absent when it never reached a topic.
     pub position: Option<String>,
-    /// Bytes of the input that are not in `document.body` (it was larger than what is kept), each counted in a `*_dropped_bytes_total` of who rejected it.
+    /// Bytes of the input that are not in `document.body` (it was larger than what is kept), as is also counted where the watcher rejected it:
+    /// `barid_watcher_rejected_dropped_bytes_total`.
     pub dropped_bytes: u64,
     /// The input itself.
     pub document: RawDocument,

@@ -10,7 +10,7 @@ use barid_tests::worker::{COUNTS, Job, Post};
 use bytes::Bytes;
 use prometheus::Registry;
 
-use super::lab::{Lab, PARTITIONS, message, producer, until};
+use super::lab::{FOR_EVER, Lab, PARTITIONS, message, producer, until};
 
 fn sized(topic: Topic, bytes: usize) -> Outgoing {
     let empty = Outgoing { topic, value: Bytes::new(), ..message(0) };
@@ -30,7 +30,7 @@ fn what_a_topic_does_not_take_is_refused_before_anything_is_sent() {
     let config =
         barid_log::KafkaConfig { message_bytes: OURS, ..lab.post("small").config(&Control::default()) };
     let log = Kafka::open(config, &Registry::new()).expect("a log");
-    let plan = TopicPlan { partitions: PARTITIONS, ..TopicPlan::default() };
+    let plan = TopicPlan { partitions: PARTITIONS, retention: FOR_EVER, ..TopicPlan::default() };
     let made = log.create_topics(&plan, &[COUNTS]).expect("the other topics");
     let differs = &made.iter().find(|topic| topic.name == lab.name(Topic::Raw)).expect("told of").differs;
     assert!(differs.iter().any(|(name, found, _)| name == "max.message.bytes" && *found == lower));

@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Keys of the messages: enough to meet every partition.
 const KEYS: u64 = 40;
 pub(crate) const PARTITIONS: u32 = 4;
+/// The messages' timestamps are of some day in the past: brokers go by them.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Topics of its own.
 pub(crate) struct Lab {
@@ -48,7 +50,7 @@ impl Lab {
         let prefix = format!("faults{}-{number}.", std::process::id());
         let dir = tempfile::tempdir().expect("a folder");
         let lab = Self { brokers: broker.address().to_owned(), prefix, dir };
-        let plan = TopicPlan { partitions: PARTITIONS, ..TopicPlan::default() };
+        let plan = TopicPlan { partitions: PARTITIONS, retention: FOR_EVER, ..TopicPlan::default() };
         lab.open("maker").create_topics(&plan, &[COUNTS]).expect("topics");
         lab
     }
@@ -110,8 +112,24 @@ impl Lab {
                 enough = Some(last);
             }
         }
-        assert!(seen.len() >= least, "only {} of {least} messages came", seen.len());
+        assert!(seen.len() >= least, "only {} of {least} messages came: {}", seen.len(), self.extents());
         seen
+    }
+
+    /// For whoever looks at a failure: what is where, and how far the groups are.
+    fn extents(&self) -> String {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", &self.brokers).set("group.id", "a look");
+        settings.set("isolation.level", "read_uncommitted");
+        let look: BaseConsumer = settings.create().expect("a client");
+        let mut told = Vec::new();
+        for topic in [Topic::Raw, Topic::Articles, Topic::Records] {
+            for partition in 0..PARTITIONS.cast_signed() {
+                let ends = look.fetch_watermarks(&self.name(topic), partition, PATIENCE);
+                told.push(format!("{}/{partition} written {ends:?}", topic.name()));
+            }
+        }
+        format!("{}\n{:#?}", told.join("\n"), self.open("look").status())
     }
 
     /// Starts a worker as a process.

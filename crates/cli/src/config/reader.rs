@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
+use barid_log::LogError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -219,9 +220,16 @@ impl<'e> Reader<'e> {
             let value = toml::Value::String(value.clone());
             found.insert(name.to_lowercase().replace('_', "."), (value, Origin::Env(variable.clone())));
         }
-        let texts = found.iter().map(|(name, (value, _))| (name.clone(), plain(value))).collect();
+        let texts: BTreeMap<_, _> =
+            found.iter().map(|(name, (value, _))| (name.clone(), plain(value))).collect();
         for (name, (value, origin)) in found {
             self.settings.push(Setting { path: property_path(&section.path, &name), value, origin });
+        }
+        for (name, value) in &texts {
+            if let Err(LogError::BadProperty { what, .. }) = barid_log::check_property(name, value) {
+                let hint = "librdkafka's CONFIGURATION.md lists them all".to_owned();
+                self.refuse("E0105", &property_path(&section.path, name), what, Some(hint));
+            }
         }
         texts
     }

@@ -38,13 +38,17 @@ fn split(path: &str) -> (&str, &str) {
 
 /// The value, unless it is a secret of the Kafka client: what is printed ends up in tickets and logs.
 fn shown(setting: &Setting) -> toml::Value {
-    const SECRET: [&str; 3] = ["password", "secret", "key"];
-    let name = setting.path.strip_prefix("kafka.properties.").unwrap_or_default().to_lowercase();
-    if SECRET.iter().any(|word| name.contains(word)) {
+    if is_secret(&setting.path) {
         toml::Value::String("(not shown)".to_owned())
     } else {
         setting.value.clone()
     }
+}
+
+fn is_secret(path: &str) -> bool {
+    const SECRET: [&str; 3] = ["password", "secret", "key"];
+    let name = path.strip_prefix("kafka.properties.").unwrap_or_default().to_lowercase();
+    SECRET.iter().any(|word| name.contains(word))
 }
 
 fn header(table: &str) -> String {
@@ -79,5 +83,21 @@ fn json(value: &toml::Value) -> serde_json::Value {
         toml::Value::Datetime(date) => date.to_string().into(),
         toml::Value::Array(items) => items.iter().map(json).collect(),
         toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_secret;
+
+    #[test]
+    fn keys_passwords_and_secrets_of_the_client_are_secret() {
+        for name in ["sasl.password", "ssl.key.pem", "ssl.key.password", "sasl.oauthbearer.client.secret"] {
+            assert!(
+                is_secret(&format!("kafka.properties.\"{name}\""))
+                    || is_secret(&format!("kafka.properties.{name}"))
+            );
+        }
+        assert!(!is_secret("kafka.properties.client.id") && !is_secret("kafka.brokers"));
     }
 }

@@ -195,6 +195,8 @@ pub(crate) struct Events {
     pub(crate) undelivered: AtomicU64,
     /// The last global error, for messages to people.
     pub(crate) last_error: Mutex<Option<String>>,
+    /// Why brokers did not accept this client.
+    pub(crate) refusal: Mutex<Option<String>>,
     /// Changelog topics by the number that their messages carry (from 1), with the offset after the newest delivered message.
     pub(crate) delivered: Mutex<HashMap<usize, i64>>,
     /// Settles work before partitions are given back.
@@ -215,6 +217,10 @@ impl ClientContext for Context {
         if fac == "CONFWARN" && message.contains(" property and will be ignored by this ") {
             tracing::debug!(target: "librdkafka", "{fac} {message}");
             return;
+        }
+        // Consumers get the reason in no other way.
+        if let Some(at) = message.find("SASL authentication error") {
+            *lock(&self.0.refusal) = Some(message[at..].to_owned());
         }
         match level {
             RDKafkaLogLevel::Emerg
@@ -288,12 +294,51 @@ fn moved(partitions: &TopicPartitionList, given: bool) -> Vec<Moved> {
 /// An error of librdkafka in our words.
 pub(crate) fn failed(operation: &'static str, object: impl Into<String>, error: &KafkaError) -> LogError {
     if let KafkaError::ClientConfig(_, what, property, value) = error {
-        return LogError::BadProperty { property: format!("{property} = {value}"), what: what.clone() };
+        return LogError::BadProperty { property: property.clone(), what: without(what, value) };
     }
     if let KafkaError::ClientCreation(what) = error {
         return LogError::BadProperty { property: "(together)".to_owned(), what: what.clone() };
     }
     LogError::Kafka { operation, object: object.into(), what: words(error), transient: is_transient(error) }
+}
+
+/// A message without a value that may be a secret.
+fn without(what: &str, value: &str) -> String {
+    if value.is_empty() { what.to_owned() } else { what.replace(value, "(the value)") }
+}
+
+/// Whether the client takes a property of that name with that value, as far as that can be told without brokers.
+///
+/// # Errors
+///
+/// [`LogError::BadProperty`], without the value: it may be a secret.
+pub fn check_property(name: &str, value: &str) -> Result<(), LogError> {
+    let mut alone = ClientConfig::new();
+    alone.set(name, value);
+    alone.create_native_config().map(drop).map_err(|error| failed("set", name, &error))
+}
+
+/// Why nobody answers: a client is told in an event when brokers do not accept it.
+pub(crate) fn unanswered(config: &KafkaConfig, client: &KafkaConsumer, error: &KafkaError) -> LogError {
+    const EVENTS: usize = 1000;
+    let (operation, brokers) = ("connect", config.brokers.clone());
+    let mut refused = false;
+    for _ in 0..EVENTS {
+        match client.poll(Duration::ZERO) {
+            Some(Err(event)) => {
+                use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed};
+                let code = event.rdkafka_error_code();
+                refused |= matches!(code, Some(Authentication | SaslAuthenticationFailed));
+            }
+            Some(Ok(_)) => {}
+            None => break,
+        }
+    }
+    if refused {
+        let said = lock(&client.context().0.refusal).clone();
+        return LogError::Refused { operation, brokers, what: said.unwrap_or_else(|| words(error)) };
+    }
+    LogError::Unreachable { operation, brokers, what: words(error) }
 }
 
 /// What the library says, without its wrapping.

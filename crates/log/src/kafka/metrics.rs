@@ -1,5 +1,6 @@
 //! What the Kafka backend reports to Prometheus.
 
+use prometheus::core::Collector;
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, exponential_buckets,
 };
@@ -21,16 +22,40 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Makes the series and registers them.
-    pub(crate) fn register(registry: &Registry) -> Result<Self, LogError> {
-        Self::build(registry).map_err(|error| LogError::Io {
-            operation: "register",
-            object: "the metrics of the log".to_owned(),
-            source: std::io::Error::other(error.to_string()),
-        })
+    /// Makes the series; nobody sees them yet.
+    pub(crate) fn new() -> Result<Self, LogError> {
+        Self::build().map_err(failed("make"))
     }
 
-    fn build(registry: &Registry) -> prometheus::Result<Self> {
+    /// Lets a registry show them: all, or none.
+    pub(crate) fn register(&self, registry: &Registry) -> Result<(), LogError> {
+        for (done, series) in self.collectors().into_iter().enumerate() {
+            if let Err(error) = registry.register(series) {
+                for series in self.collectors().into_iter().take(done) {
+                    // It was registered just now.
+                    let _ = registry.unregister(series);
+                }
+                return Err(failed("register")(error));
+            }
+        }
+        Ok(())
+    }
+
+    fn collectors(&self) -> [Box<dyn Collector>; 9] {
+        [
+            Box::new(self.transactions.clone()),
+            Box::new(self.transaction_seconds.clone()),
+            Box::new(self.messages.clone()),
+            Box::new(self.rewinds.clone()),
+            Box::new(self.owner.clone()),
+            Box::new(self.restore_seconds.clone()),
+            Box::new(self.lag_messages.clone()),
+            Box::new(self.buffered_bytes.clone()),
+            Box::new(self.stalled.clone()),
+        ]
+    }
+
+    fn build() -> prometheus::Result<Self> {
         let seconds = |name: &str, help: &str, first: f64| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(exponential_buckets(first, 2.0, 15)?))
         };
@@ -38,7 +63,7 @@ impl Metrics {
             |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
         let gauges =
             |name: &str, help: &str, labels: &[&str]| IntGaugeVec::new(Opts::new(name, help), labels);
-        let made = Self {
+        Ok(Self {
             transactions: counters(
                 "barid_kafka_transactions_total",
                 "Transactions by outcome: committed or aborted.",
@@ -80,16 +105,35 @@ impl Metrics {
                 "Partitions whose readers wait for a transaction that does not end; the log says which, and how to end it.",
                 &["group"],
             )?,
-        };
-        registry.register(Box::new(made.transactions.clone()))?;
-        registry.register(Box::new(made.transaction_seconds.clone()))?;
-        registry.register(Box::new(made.messages.clone()))?;
-        registry.register(Box::new(made.rewinds.clone()))?;
-        registry.register(Box::new(made.owner.clone()))?;
-        registry.register(Box::new(made.restore_seconds.clone()))?;
-        registry.register(Box::new(made.lag_messages.clone()))?;
-        registry.register(Box::new(made.buffered_bytes.clone()))?;
-        registry.register(Box::new(made.stalled.clone()))?;
-        Ok(made)
+        })
+    }
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(prometheus::Error) -> LogError {
+    move |error| LogError::Io {
+        operation,
+        object: "the metrics of the log".to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_gets_all_series_or_none() {
+        let registry = Registry::new();
+        let taken = IntCounter::new("barid_kafka_rewinds_total", "Somebody else's.").unwrap();
+        registry.register(Box::new(taken)).unwrap();
+        Metrics::new().unwrap().register(&registry).unwrap_err();
+        assert_eq!(registry.gather().len(), 1);
+        let registry = Registry::new();
+        let metrics = Metrics::new().unwrap();
+        metrics.register(&registry).unwrap();
+        metrics.messages.inc();
+        assert!(
+            registry.gather().iter().any(|family| family.name() == "barid_kafka_produced_messages_total")
+        );
     }
 }

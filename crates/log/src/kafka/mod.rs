@@ -33,6 +33,7 @@ use std::sync::Arc;
 use barid_record::Topic;
 use prometheus::Registry;
 
+pub use client::check_property;
 pub use commit::KAFKA_FAILPOINTS;
 pub use config::{Delivery, KafkaConfig, TopicOutcome, TopicPlan};
 
@@ -48,14 +49,17 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Connects, takes a place in the local folder, and registers its metrics (`barid_kafka_*`).
+    /// Connects, takes a place in the local folder, and registers its metrics (`barid_kafka_*`); a failure leaves none behind.
     ///
     /// # Errors
     ///
-    /// [`LogError::Unreachable`] when no broker answers, [`LogError::BadProperty`] for a property librdkafka refuses.
+    /// [`LogError::Unreachable`] when no broker answers, [`LogError::Refused`] when they do not accept this client, [`LogError::BadProperty`] for a
+    /// property librdkafka refuses.
     pub fn open(config: KafkaConfig, registry: &Registry) -> Result<Self, LogError> {
-        let metrics = Metrics::register(registry)?;
-        Ok(Self { cluster: Arc::new(Cluster::connect(config, metrics)?) })
+        let metrics = Metrics::new()?;
+        let cluster = Cluster::connect(config, metrics.clone())?;
+        metrics.register(registry)?;
+        Ok(Self { cluster: Arc::new(cluster) })
     }
 
     /// Creates the topics there are not yet, with a changelog for each table; tells of all.

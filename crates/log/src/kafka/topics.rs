@@ -170,11 +170,8 @@ pub(crate) struct Known {
 impl Known {
     /// Asks the brokers for every topic of ours.
     pub(crate) fn ask(config: &KafkaConfig, names: &Names, probe: &KafkaConsumer) -> Result<Self, LogError> {
-        let metadata = probe.fetch_metadata(None, REQUEST).map_err(|error| LogError::Unreachable {
-            operation: "connect",
-            brokers: config.brokers.clone(),
-            what: client::words(&error),
-        })?;
+        let metadata = probe.fetch_metadata(None, REQUEST);
+        let metadata = metadata.map_err(|error| client::unanswered(config, probe, &error))?;
         let count = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() as u32;
         let partitions: BTreeMap<_, _> =
             metadata.topics().iter().map(|topic| (topic.name().to_owned(), count(topic))).collect();
