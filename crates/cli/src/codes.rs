@@ -238,6 +238,11 @@ pub(crate) const CODES: &[Code] = &[
         "User, password or mechanism are not those the brokers know; the message says what they answered. They are `sasl.*` below `[kafka.properties]`.",
     ),
     code(
+        "E0323",
+        "an open transaction stands in front of readers",
+        "Readers of committed messages wait for a transaction that nobody ends: its producer's broker has forgotten it. The warning names topic, partition and offset, and the `kafka-transactions.sh` command that ends it. See ADR 5.",
+    ),
+    code(
         "E0401",
         "the watcher stopped",
         "The watcher could not go on; its message says why. Trouble with one file never stops it: the cause is its configuration or the log.",

@@ -19,7 +19,7 @@ pub(crate) struct Checkpoint {
     /// SHA-256 of what it gave: its text, unpacked; the input as it is where that was rejected.
     /// For JSON Lines, of the head and tail of the lines read so far.
     pub(crate) sha256: [u8; 32],
-    /// JSON Lines only.
+    /// JSON Lines only, but for what [`Checkpoint::refused`] puts there.
     pub(crate) lines: Lines,
 }
 
@@ -38,6 +38,16 @@ const VERSION: u8 = 1;
 const BYTES: usize = 2 + Stamp::BYTES + 32 + 24;
 
 impl Checkpoint {
+    /// The lines of a file that is one document: none; for one that was too large, the limit it was too large for stands in their place.
+    pub(crate) fn refused(limit_bytes: Option<usize>) -> Lines {
+        Lines { offset_bytes: limit_bytes.map_or(0, |bytes| bytes as u64), ..Lines::default() }
+    }
+
+    /// Whether the file, which is one document, was too large for a limit that was lower than this one.
+    pub(crate) fn may_fit(&self, limit_bytes: usize) -> bool {
+        self.lines.offset_bytes > 0 && limit_bytes as u64 > self.lines.offset_bytes
+    }
+
     pub(crate) fn to_bytes(self) -> Bytes {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(&[VERSION, u8::from(self.complete)]);

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 
 use barid_log::{Control, Wish, Worker, failpoint};
-use barid_record::Collector;
+use barid_record::{Collector, Reason};
 use rustix::fs::{AtFlags, fstat, statat};
 use rustix::io::Errno;
 
-use crate::checkpoint::{Checkpoint, FILES, Lines, files_prefix};
+use crate::checkpoint::{Checkpoint, FILES, files_prefix};
 use crate::deliver::Delivery;
 use crate::filter::Packing;
 use crate::metrics::Metrics;
@@ -109,7 +109,7 @@ impl<'a> Intake<'a> {
             outbox.scan(&files_prefix(&source.config.id), &mut |table_key, value| {
                 let path = PathId::of(table_key);
                 match Checkpoint::from_bytes(value) {
-                    Some(checkpoint) if checkpoint.complete => known.done(path, &checkpoint.stamp),
+                    Some(checkpoint) if source.is_done(&checkpoint) => known.done(path, &checkpoint.stamp),
                     Some(_) | None => known.unfinished(path),
                 }
             })?;
@@ -211,7 +211,12 @@ impl<'a> Intake<'a> {
             return Ok(Outcome::Wait { due_ms, stamp: changed });
         }
         let (Reading::Text { sha256, .. } | Reading::Refused { sha256, .. }) = reading;
-        if previous.is_some_and(|previous| previous.sha256 == sha256) {
+        let limit_bytes = source.config.max_document_bytes;
+        let too_large = matches!(reading, Reading::Refused { reason: Reason::TooLarge, .. });
+        // What was too large is no news while it still is.
+        let is_same =
+            |previous: Checkpoint| previous.sha256 == sha256 && (too_large || !previous.may_fit(limit_bytes));
+        if previous.is_some_and(is_same) {
             self.unchanged(current);
         } else {
             let delivery = Delivery::of_file(reading, sha256);
@@ -220,7 +225,8 @@ impl<'a> Intake<'a> {
             }
             self.deliver(current, current.found.key, Collector::File, None, delivery);
         }
-        self.keep(current, &Checkpoint { stamp, complete: true, sha256, lines: Lines::default() });
+        let lines = Checkpoint::refused(too_large.then_some(limit_bytes));
+        self.keep(current, &Checkpoint { stamp, complete: true, sha256, lines });
         self.flush_if_full()?;
         Ok(Outcome::Done)
     }

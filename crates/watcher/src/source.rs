@@ -1,7 +1,8 @@
 //! A configured folder, checked.
 
+use crate::checkpoint::Checkpoint;
 use crate::filter::Filter;
-use crate::{Config, FilesConfig, Metrics, WatcherError, key};
+use crate::{Config, FilesConfig, Format, Metrics, WatcherError, key};
 
 /// A configured folder, ready to use.
 pub(crate) struct Source {
@@ -13,6 +14,15 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Whether the file of that checkpoint need not be read again as long as it stays as it is.
+    pub(crate) fn is_done(&self, checkpoint: &Checkpoint) -> bool {
+        let may_fit = match self.config.format {
+            Format::Text => checkpoint.may_fit(self.config.max_document_bytes),
+            Format::JsonLines(_) => false,
+        };
+        checkpoint.complete && !may_fit
+    }
+
     /// The address of the file of that key.
     pub(crate) fn uri(&self, key: &str) -> String {
         let mut uri = String::with_capacity(self.uri_root.len() + key.len() + 8);

@@ -12,7 +12,7 @@ const SHORTEST: Duration = Duration::from_secs(90);
 const SAY_EVERY: Duration = Duration::from_secs(600);
 
 /// The stable code of the warning.
-pub(crate) const CODE: &str = "W0301";
+pub(crate) const CODE: &str = "E0323";
 
 /// What is known of one partition.
 #[derive(Debug, Clone, Copy)]

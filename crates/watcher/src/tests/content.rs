@@ -146,6 +146,27 @@ fn a_bomb_is_not_unpacked() {
 }
 
 #[test]
+fn a_file_that_was_too_large_is_read_when_the_limit_is_raised() {
+    let mut place = Place::new();
+    place.source.max_document_bytes = 1000;
+    let text = noise(1500);
+    place.write("plain.txt", &text);
+    place.write("packed.txt.gz", gzip(&text));
+    place.write("small.txt", &text[..900]);
+    let brought = place.drain();
+    assert_eq!((brought.keys(), brought.rejected.len()), (vec!["small.txt"], 2));
+    place.source.max_document_bytes = 1200;
+    let brought = place.drain();
+    assert_eq!((brought.raw.len(), brought.rejected.len()), (0, 0), "still too large: no news");
+    place.source.max_document_bytes = 1500;
+    let brought = place.drain();
+    assert_eq!((brought.raw.len(), brought.rejected.len()), (2, 0));
+    assert!(brought.raw.iter().all(|document| document.body == text));
+    place.source.max_document_bytes = 3000;
+    assert_eq!(place.drain().raw.len(), 0);
+}
+
+#[test]
 fn an_over_long_file_is_rejected_with_what_is_kept_of_it() {
     let mut place = Place::new();
     place.source.max_document_bytes = 1000;
