@@ -16,6 +16,9 @@ use barid_tests::kafka::Broker;
 use barid_tests::{
     Line, Stand, dies_with_us, output_differences, read_output, read_output_with_gaps, seeds_dir,
 };
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -38,6 +41,7 @@ fn binary() -> &'static Path {
 struct Pipeline {
     stand: Stand,
     root: PathBuf,
+    prefix: String,
 }
 
 impl Pipeline {
@@ -51,7 +55,7 @@ impl Pipeline {
             broker.address(),
         );
         let stand = Stand::new(binary(), root, input, &extra).expect("a folder");
-        Self { stand, root: root.to_owned() }
+        Self { stand, root: root.to_owned(), prefix }
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -82,6 +86,30 @@ impl Pipeline {
             events.filter_map(|event| event["fields"]["address"].as_str().map(str::to_owned)).next()
         });
         role
+    }
+
+    /// Keys of the messages in a topic, as a plain reader finds them.
+    fn keys(&self, topic: &str) -> Vec<String> {
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", Broker::for_tests().expect("a broker").address());
+        settings.set("group.id", "a reader").set("isolation.level", "read_committed");
+        settings.set("auto.offset.reset", "earliest").set("enable.partition.eof", "true");
+        let reader: BaseConsumer = settings.create().expect("a reader");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&format!("{}{topic}", self.prefix), 0, Offset::Beginning)
+            .expect("an offset");
+        reader.assign(&list).expect("assigned");
+        let mut keys = Vec::new();
+        for message in reader.iter() {
+            match message {
+                Ok(message) => {
+                    keys.push(String::from_utf8_lossy(message.key().unwrap_or_default()).into_owned())
+                }
+                Err(KafkaError::PartitionEOF(_)) => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        keys
     }
 
     fn records(&self) -> Vec<Line> {
@@ -234,6 +262,52 @@ fn a_standby_is_ready_and_takes_over_when_the_owner_stops() {
     third.wait_for("standing by", |role| role.said().contains("standing by").then_some(()));
     assert_eq!(third.stop().code(), Some(0));
     assert_eq!(second.stop().code(), Some(0));
+}
+
+#[test]
+fn commands_look_at_the_cluster_where_the_configuration_names_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("input");
+    fs::create_dir(&input).expect("a folder");
+    fs::write(input.join("picture.txt"), b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR").expect("a picture");
+    let story = "Council opens new library\n\nThe city council opened a library in the old mill on Monday, after four years of work.\n";
+    fs::write(input.join("story.txt"), story).expect("a story");
+    let one = "static_membership = false\n[kafka.topics]\npartitions = 1\n";
+    let pipeline = Pipeline::new(&folder.path().join("kafka"), &input, one);
+    assert_eq!(code(&pipeline.run(&["topics", "create"])).0, Some(0));
+    let [mut watch, stage, sink] = ["watch", "stage", "sink"].map(|role| pipeline.role(role, 0));
+    let listed = || {
+        let (status, out, said) = code(&pipeline.run(&["rejected", "list", "--json"]));
+        assert_eq!(status, Some(0), "{said}");
+        let lines = out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        lines.collect::<Vec<Value>>()
+    };
+    watch.wait_for("the picture to be rejected", |_| (listed().len() == 1).then_some(()));
+    watch.wait_for("the story's record", |_| (pipeline.records().len() == 1).then_some(()));
+    let rejected = listed().remove(0);
+    assert_eq!((&rejected["key"], &rejected["reason"]), (&"picture.txt".into(), &"binary".into()));
+    let id = rejected["id"].to_string();
+    let (status, shown, said) = code(&pipeline.run(&["rejected", "show", &id]));
+    assert!(status == Some(0) && shown.contains("barid.raw/0@"), "{shown}{said}");
+    let record = pipeline.records().remove(0).record_id;
+    let (status, explained, said) = code(&pipeline.run(&["explain", "--record", &record]));
+    assert!(status == Some(0) && explained.contains("story.txt"), "{explained}{said}");
+
+    let (status, out, said) = code(&pipeline.run(&["rejected", "retry", "--all"]));
+    assert_eq!(
+        (status, out.contains("1 sent, 0 not; `barid stage` reads them")),
+        (Some(0), true),
+        "{out}{said}"
+    );
+    watch.wait_for("it to be rejected again", |_| (listed().len() == 2).then_some(()));
+    let (status, out, _) = code(&pipeline.run(&["rejected", "retry", &id]));
+    assert!(status == Some(1) && out.contains("it was retried at"), "{out}");
+    let keys = pipeline.keys("barid.raw");
+    let of_picture = keys.iter().filter(|key| **key != record).collect::<Vec<_>>();
+    assert!(of_picture.len() == 2 && of_picture[0] == of_picture[1], "one key for one document: {keys:?}");
+    for role in [watch, stage, sink] {
+        assert!(role.stop().success());
+    }
 }
 
 #[test]
