@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barid_record::Topic;
 use rdkafka::client::ClientContext;
@@ -318,25 +318,17 @@ pub fn check_property(name: &str, value: &str) -> Result<(), LogError> {
     alone.create_native_config().map(drop).map_err(|error| failed("set", name, &error))
 }
 
-/// Why nobody answers: a client is told in an event when brokers do not accept it.
+/// Why nobody answered a client just now: where brokers did not accept it, that is told beside the answer.
 pub(crate) fn unanswered(config: &KafkaConfig, client: &KafkaConsumer, error: &KafkaError) -> LogError {
-    const EVENTS: usize = 1000;
+    const LISTENS: Duration = Duration::from_millis(500);
     let (operation, brokers) = ("connect", config.brokers.clone());
-    let mut refused = false;
-    for _ in 0..EVENTS {
-        match client.poll(Duration::ZERO) {
-            Some(Err(event)) => {
-                use RDKafkaErrorCode::{Authentication, SaslAuthenticationFailed};
-                let code = event.rdkafka_error_code();
-                refused |= matches!(code, Some(Authentication | SaslAuthenticationFailed));
-            }
-            Some(Ok(_)) => {}
-            None => break,
+    let started = Instant::now();
+    while started.elapsed() < LISTENS {
+        // What it returns are other errors, or nothing: serving the client is what counts.
+        drop(client.poll(Duration::from_millis(20)));
+        if let Some(what) = lock(&client.context().0.refusal).take() {
+            return LogError::Refused { operation, brokers, what };
         }
-    }
-    if refused {
-        let said = lock(&client.context().0.refusal).clone();
-        return LogError::Refused { operation, brokers, what: said.unwrap_or_else(|| words(error)) };
     }
     LogError::Unreachable { operation, brokers, what: words(error) }
 }

@@ -12,6 +12,7 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::client::{self, Context, KafkaConsumer, Names, REQUEST, failed};
 use super::config::{KafkaConfig, TopicOutcome, TopicPlan};
+use super::sync::lock;
 use crate::LogError;
 use crate::api::Table;
 
@@ -170,6 +171,7 @@ pub(crate) struct Known {
 impl Known {
     /// Asks the brokers for every topic of ours.
     pub(crate) fn ask(config: &KafkaConfig, names: &Names, probe: &KafkaConsumer) -> Result<Self, LogError> {
+        *lock(&probe.context().0.refusal) = None;
         let metadata = probe.fetch_metadata(None, REQUEST);
         let metadata = metadata.map_err(|error| client::unanswered(config, probe, &error))?;
         let count = |topic: &rdkafka::metadata::MetadataTopic| topic.partitions().len() as u32;
