@@ -1,6 +1,6 @@
 //! What is done to single nodes of the Kafka cluster while articles come in.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barid_tests::Random;
 use barid_tests::kafka::Member;
@@ -8,6 +8,9 @@ use barid_tests::kafka::Member;
 use super::faults::{pass, said};
 use super::fleet::{Fleet, SESSION};
 use crate::error::TaskError;
+
+/// The brokers notice a dead one within 3 s; only spent on failure, or on a very busy machine.
+const LONGEST_ELECTION: Duration = Duration::from_secs(120);
 
 /// SIGKILL of one node at a time, each drawn once before any is drawn again. The next one goes as soon as the last one has all its copies back.
 pub(super) fn kills(fleet: &mut Fleet<'_>, random: &mut Random, wanted: usize) -> Result<(), TaskError> {
@@ -45,8 +48,16 @@ pub(super) fn coordinators(fleet: &mut Fleet<'_>) -> Result<(), TaskError> {
         pass(fleet, Duration::from_secs(4))?;
         let killed = ask()?;
         killed.kill().map_err(said)?;
-        pass(fleet, Duration::from_secs(4))?;
-        let heir = ask()?;
+        let gone = Instant::now();
+        let mut heir = ask()?;
+        while heir.id() == killed.id() {
+            if gone.elapsed() > LONGEST_ELECTION {
+                return Err(TaskError::Said(format!("nobody takes {what} over from node {}", killed.id())));
+            }
+            pass(fleet, Duration::from_millis(500))?;
+            heir = ask()?;
+        }
+        pass(fleet, Duration::from_secs(2))?;
         killed.start_again().map_err(said)?;
         pass(fleet, Duration::from_secs(4))?;
         let frozen = ask()?;
