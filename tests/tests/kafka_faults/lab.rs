@@ -108,9 +108,7 @@ impl Lab {
             let (partition, offset) = (message.partition(), message.offset());
             seen.push(Seen { partition, offset, key: text(message.key()), value: text(message.payload()) });
             last = Instant::now();
-            if seen.len() == least {
-                enough = Some(last);
-            }
+            enough = (seen.len() >= least).then(|| *enough.get_or_insert(last));
         }
         assert!(seen.len() >= least, "only {} of {least} messages came: {}", seen.len(), self.extents());
         seen
@@ -221,15 +219,19 @@ impl Process {
     }
 
     pub(crate) fn wait_for_times(&mut self, what: &str, times: usize) {
-        let said = Arc::clone(&self.said);
         until(what, || {
             if self.said(what) >= times {
                 return true;
             }
-            let ended = self.child.try_wait().expect("a process of ours");
-            assert!(ended.is_none(), "ended with {ended:?} before {what}: {said:?}");
+            self.assert_running();
             false
         });
+    }
+
+    /// Panics when it has ended by itself.
+    pub(crate) fn assert_running(&mut self) {
+        let ended = self.child.try_wait().expect("a process of ours");
+        assert!(ended.is_none(), "ended with {ended:?}: {:?}", self.said);
     }
 
     /// SIGKILL.

@@ -81,13 +81,14 @@ fn killed(delivery: Delivery) -> Vec<super::lab::Seen> {
         }
         members[place] = Some(lab.process(Job::Copy, &post(place)));
     }
-    let seen = lab.read(Topic::Articles, (KILLS * 1000) as usize);
     until("all to be copied", || {
+        for member in members.iter_mut().flatten() {
+            member.assert_running();
+        }
         let numbers: std::collections::BTreeSet<_> =
-            lab.read(Topic::Articles, 1).into_iter().map(|seen| seen.value).collect();
+            lab.read(Topic::Articles, 0).into_iter().map(|seen| seen.value).collect();
         numbers.len() as u64 == KILLS * 1000
     });
-    drop(seen);
     let seen = lab.read(Topic::Articles, (KILLS * 1000) as usize);
     for member in members.into_iter().flatten() {
         member.stop();

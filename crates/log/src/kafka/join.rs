@@ -17,7 +17,7 @@ use super::restore::Follower;
 use super::stall::Stalls;
 use super::store::Store;
 use super::sync::lock;
-use super::worker::{KafkaWorker, Leaving, Membership, serve_member};
+use super::worker::{KafkaWorker, Membership, serve_member};
 use crate::api::WorkerSpec;
 use crate::embedded::overlay::Overlay;
 use crate::{LogError, Wish};
@@ -267,7 +267,6 @@ fn assemble(
         last_lag: Instant::now(),
         _farewell: farewell,
         stalls: Stalls::new(cluster.config.session_timeout),
-        leaving: Leaving::default(),
         _place: place,
     }
 }

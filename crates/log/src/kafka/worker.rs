@@ -53,8 +53,6 @@ pub(crate) struct KafkaWorker {
     pub(crate) last_lag: Instant,
     pub(crate) _farewell: Option<Farewell>,
     pub(crate) stalls: Stalls,
-    /// Closes what was read with, once nothing above holds it any more.
-    pub(crate) leaving: Leaving,
     pub(crate) _place: Place,
 }
 
@@ -260,33 +258,6 @@ impl KafkaWorker {
     }
 }
 
-/// The last to hold a worker's consumers. Closing one waits for brokers, which may be on the move: after a while it is left behind, and brokers forget it
-/// when its session is over.
-#[derive(Default)]
-pub(crate) struct Leaving {
-    consumers: Vec<Arc<KafkaConsumer>>,
-}
-
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        const LONGEST: Duration = Duration::from_secs(15);
-        let (closed, waits) = std::sync::mpsc::sync_channel(1);
-        let consumers = std::mem::take(&mut self.consumers);
-        if consumers.is_empty() {
-            return;
-        }
-        let close = move || {
-            drop(consumers);
-            // Nobody waits any more where it took too long.
-            let _ = closed.send(());
-        };
-        let spawned = std::thread::Builder::new().name("log-leave".to_owned()).spawn(close);
-        if spawned.is_ok() && waits.recv_timeout(LONGEST).is_err() {
-            tracing::warn!(seconds = LONGEST.as_secs(), "a consumer does not close: leaving it behind");
-        }
-    }
-}
-
 /// Serves a member that only holds the owners' partition.
 pub(crate) fn serve_member(
     member: &KafkaConsumer,
@@ -424,12 +395,6 @@ impl Worker for KafkaWorker {
 
 impl Drop for KafkaWorker {
     fn drop(&mut self) {
-        let member = match &self.membership {
-            Membership::Owner(member) => Some(Arc::clone(member)),
-            Membership::Shared | Membership::None => None,
-        };
-        let reader = self.fetcher.as_ref().map(|fetcher| Arc::clone(&fetcher.consumer));
-        self.leaving.consumers.extend(member.into_iter().chain(reader));
         if !self.spec.tables.is_empty() {
             self.cluster.metrics.owner.with_label_values(&[&self.spec.group]).set(0);
         }
