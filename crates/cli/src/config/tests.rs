@@ -238,7 +238,7 @@ fn a_missing_folder_is_a_warning_and_a_file_is_an_error() {
 
 #[test]
 fn properties_pass_through_however_they_are_written() {
-    let text = "[kafka.properties]\n\"security.protocol\" = \"ssl\"\nsasl.mechanism = \"PLAIN\"\nsocket.keepalive.enable = true\nlinger.ms = 0x10\n";
+    let text = "[kafka.properties]\n\"security.protocol\" = \"sasl_plaintext\"\nsasl.mechanism = \"PLAIN\"\nsocket.keepalive.enable = true\nlinger.ms = 0x10\n";
     let env = env(&[
         ("BARID_KAFKA_PROPERTIES_SASL_PASSWORD", "p w"),
         ("BARID_KAFKA_PROPERTIES_LINGER_MS", "3"),
@@ -253,14 +253,14 @@ fn properties_pass_through_however_they_are_written() {
             ("linger.ms", "3"),
             ("sasl.mechanism", "PLAIN"),
             ("sasl.password", "p w"),
-            ("security.protocol", "ssl"),
+            ("security.protocol", "sasl_plaintext"),
             ("socket.keepalive.enable", "true"),
         ]
     );
     assert!(!loaded.config.kafka.static_membership);
     assert!(!loaded.warnings.iter().any(|warning| warning.code == "E0112"), "{:?}", loaded.warnings);
     let again = load_text(&as_toml(&loaded)).expect("what is shown is valid");
-    assert_eq!(again.config.kafka.properties["security.protocol"], "ssl");
+    assert_eq!(again.config.kafka.properties["security.protocol"], "sasl_plaintext");
     assert_eq!(again.config.kafka.properties["linger.ms"], "3");
 }
 
