@@ -11,7 +11,7 @@ use barid_sink::RecordFile;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::store;
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::error::CliError;
 use crate::output::Isolate;
 
@@ -38,7 +38,7 @@ pub(super) fn explain(
         value: id.to_owned(),
         expected: "of the form urn:barid:rec:<64 hex digits>".to_owned(),
     })?;
-    let versions = find(loaded, record_id)?;
+    let versions = find(&loaded.config, record_id)?;
     let Some(record) = versions.iter().max_by_key(|record| record.version) else {
         return Err(CliError::Argument {
             object: "record id",
@@ -54,7 +54,7 @@ pub(super) fn explain(
             .max_by_key(|earlier| earlier.version)
             .cloned(),
         Verdict::ExactCopy | Verdict::NearCopy => {
-            let originals = find(loaded, record.dedup.canonical_record_id)?;
+            let originals = find(&loaded.config, record.dedup.canonical_record_id)?;
             let same =
                 originals.iter().find(|original| original.hashes.body_sha256 == record.hashes.body_sha256);
             same.or(originals.last()).cloned()
@@ -70,11 +70,10 @@ pub(super) fn explain(
 }
 
 /// Every version of a record that is still there, oldest first.
-fn find(loaded: &Loaded, id: RecordId) -> Result<Vec<Record>, CliError> {
+fn find(config: &Config, id: RecordId) -> Result<Vec<Record>, CliError> {
     let name = id.to_string();
     let mut found = Vec::new();
-    let config = &loaded.config;
-    match store::reader(loaded) {
+    match store::reader(config) {
         Ok(reader) => store::each(reader.as_ref(), Topic::Records, &mut |message| {
             if message.key == name.as_bytes() {
                 found.push(Record::from_json(&message.value)?);

@@ -24,11 +24,11 @@ const PREVIEW_LETTERS: usize = 400;
 pub(super) fn run(command: &args::Rejected, out: &mut impl Write) -> Result<ExitCode, CliError> {
     match command {
         args::Rejected::List { json, reason, config } => {
-            let reader = store::reader(&super::load(config)?)?;
+            let reader = store::reader(&super::load(config)?.config)?;
             list(reader.as_ref(), *json, reason_of(reason.as_deref())?, out)?;
         }
         args::Rejected::Show { id, bytes, json, config } => {
-            let reader = store::reader(&super::load(config)?)?;
+            let reader = store::reader(&super::load(config)?.config)?;
             let rejected = get(reader.as_ref(), *id)?;
             if *bytes {
                 out.write_all(&rejected.document.body)?;
@@ -40,7 +40,7 @@ pub(super) fn run(command: &args::Rejected, out: &mut impl Write) -> Result<Exit
         }
         args::Rejected::Retry { ids, all, reason, again, config } => {
             let reason = reason_of(reason.as_deref())?;
-            let log = store::writer(&super::load(config)?)?;
+            let log = store::writer(&super::load(config)?.config)?;
             let wanted = if *all { retry::Wanted::All(reason) } else { retry::Wanted::Ids(ids) };
             let code = retry::run(&log, &wanted, *again, out)?;
             log.close()?;

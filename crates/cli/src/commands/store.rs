@@ -9,7 +9,7 @@ use barid_log::{
 use barid_record::Topic;
 use prometheus::Registry;
 
-use crate::config::Loaded;
+use crate::config::Config;
 use crate::error::CliError;
 use crate::settings;
 
@@ -17,10 +17,9 @@ use crate::settings;
 const STEP: Limit = Limit { messages: 1024, bytes: 8 << 20 };
 
 /// The log as it is now, whether or not a process runs: on Kafka where the configuration names brokers, else the folder.
-pub(super) fn reader(loaded: &Loaded) -> Result<Box<dyn Log>, CliError> {
-    let config = &loaded.config;
-    if config.kafka.brokers.is_some() {
-        return Ok(Box::new(kafka(loaded)?));
+pub(super) fn reader(config: &Config) -> Result<Box<dyn Log>, CliError> {
+    if let Some(brokers) = &config.kafka.brokers {
+        return Ok(Box::new(kafka(config, brokers)?));
     }
     Ok(Box::new(EmbeddedReader::open(existing(&config.data_dir)?)?))
 }
@@ -61,17 +60,16 @@ impl Writer {
 }
 
 /// The log for a command that writes.
-pub(super) fn writer(loaded: &Loaded) -> Result<Writer, CliError> {
-    let config = &loaded.config;
-    if config.kafka.brokers.is_some() {
-        return Ok(Writer::Kafka(kafka(loaded)?));
+pub(super) fn writer(config: &Config) -> Result<Writer, CliError> {
+    if let Some(brokers) = &config.kafka.brokers {
+        return Ok(Writer::Kafka(kafka(config, brokers)?));
     }
     let dir = existing(&config.data_dir)?;
     Ok(Writer::Embedded(Embedded::open(EmbeddedConfig::new(dir), &Registry::new())?))
 }
 
-fn kafka(loaded: &Loaded) -> Result<Kafka, CliError> {
-    let config = settings::kafka(&loaded.config, loaded.brokers()?, "cli", Control::default());
+fn kafka(config: &Config, brokers: &str) -> Result<Kafka, CliError> {
+    let config = settings::kafka(config, brokers, "cli", Control::default());
     // A command's place is free again when it ends.
     Ok(Kafka::open(KafkaConfig { static_membership: false, ..config }, &Registry::new())?)
 }

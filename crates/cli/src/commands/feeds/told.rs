@@ -30,7 +30,7 @@ fn visit(config: &Config, see: &mut dyn FnMut(FeedHealth)) -> Result<(), CliErro
         Err(CliError::NoLog { .. }) => return Ok(()),
         Err(error) => return Err(error),
     };
-    store::each(&log, Topic::Health, &mut |message| {
+    store::each(log.as_ref(), Topic::Health, &mut |message| {
         see(FeedHealth::from_json(&message.value)?);
         Ok(ControlFlow::Continue(()))
     })
