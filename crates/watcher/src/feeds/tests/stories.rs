@@ -250,3 +250,27 @@ fn a_feed_larger_than_a_unit_arrives_whole_and_numbered() {
     assert_eq!(place.keys(), expected);
     assert_eq!(place.later(DAY).drain(), FeedsSummary { polls: 1, ..FeedsSummary::default() });
 }
+
+#[test]
+fn a_request_is_written_down_before_it_goes_out() {
+    let control = Control::default();
+    let stopping = control.clone();
+    // Whoever it asks first ends the run, and never answers.
+    let server = Server::start(move |_, _| {
+        stopping.ask(Wish::Stop);
+        std::thread::sleep(std::time::Duration::from_secs(20));
+    });
+    let place = Place::new(&[server.url("/")]);
+    {
+        let log = place.log();
+        let worker = log.worker(worker_spec()).expect("the only poller");
+        let ticking = AtomicI64::new(NOW);
+        let clock = Arc::new(move || ticking.fetch_add(50, Ordering::Relaxed));
+        let summary = run(&place.config, worker, &place.metrics, clock, &control, &|_| ()).expect("it runs");
+        assert_eq!(summary.polls, 0, "no answer came");
+        log.close().expect("the log closes");
+    }
+    assert_eq!(server.asked().len(), 1);
+    assert_eq!(place.later(HOUR / 2).drain().polls, 0);
+    assert_eq!(server.asked().len(), 0, "it counts, although nothing came of it");
+}
