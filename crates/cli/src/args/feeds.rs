@@ -12,11 +12,11 @@ pub(crate) enum FeedsCommand {
     #[command(after_help = "\
 Examples:
   barid feed list
-  barid feed list --state late --json | jq -r .feed
+  barid feed list --state silent --json | jq -r .feed
 
 A feed's state is told when it changes and once a day, in the topic barid.health.")]
     List {
-        /// Only feeds in this state, such as late, stale, gone or wrong_content
+        /// Only feeds in this state, such as late, gone or wrong_content; silent: late, stale, silent_empty or dead
         #[arg(long)]
         state: Option<String>,
         /// Print JSON Lines

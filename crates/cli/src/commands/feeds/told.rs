@@ -16,6 +16,30 @@ use crate::settings;
 
 /// A feed that was configured and not asked yet.
 const UNASKED: &str = "unasked";
+/// Not a state but a question: which feeds should have said something and did not?
+const SILENT: &str = "silent";
+
+/// Whether a feed in that state answers the question, which is a state or [`SILENT`].
+fn is_meant(asked: &str, state: &str) -> bool {
+    if asked != SILENT {
+        return asked == state;
+    }
+    match State::from_name(state) {
+        Some(State::Late | State::Stale | State::SilentEmpty | State::Dead) => true,
+        Some(
+            State::Fresh
+            | State::Moved
+            | State::Undated
+            | State::ClockSkewed
+            | State::Malformed
+            | State::Throttled
+            | State::Flapping
+            | State::WrongContent
+            | State::Gone,
+        )
+        | None => false,
+    }
+}
 
 /// The last word on every feed, by id. Empty where there is no log yet.
 pub(super) fn latest(config: &Config) -> Result<BTreeMap<String, FeedHealth>, CliError> {
@@ -42,11 +66,12 @@ pub(super) fn list(
     config: &ConfigArg,
     out: &mut impl Write,
 ) -> Result<ExitCode, CliError> {
-    if let Some(wanted) = state.filter(|state| *state != UNASKED && State::from_name(state).is_none()) {
+    let is_known = |state: &str| [UNASKED, SILENT].contains(&state) || State::from_name(state).is_some();
+    if let Some(wanted) = state.filter(|state| !is_known(state)) {
         let names = State::ALL.map(State::name);
         let near = config::nearest(wanted, names.iter().copied());
         let expected = near.map_or_else(
-            || format!("one of: {}, {UNASKED}", names.join(", ")),
+            || format!("one of: {SILENT}, {}, {UNASKED}", names.join(", ")),
             |near| format!("a state; did you mean `{near}`?"),
         );
         return Err(CliError::Argument { object: "--state", value: wanted.to_owned(), expected });
@@ -61,7 +86,7 @@ pub(super) fn list(
             url: feed.url.clone(),
             ..FeedHealth::default()
         });
-        if state.is_some_and(|state| state != health.state) {
+        if state.is_some_and(|asked| !is_meant(asked, &health.state)) {
             continue;
         }
         tell(&health, json, out)?;
@@ -102,4 +127,17 @@ fn tell(health: &FeedHealth, json: bool, out: &mut impl Write) -> Result<(), Cli
     let was = health.previous.as_ref().map(|was| format!(", was {was}")).unwrap_or_default();
     writeln!(out, "{:<14} {:<40} {at:<17} {}{was}", health.state, health.feed, health.reason)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silent_feeds_are_those_that_should_have_said_something() {
+        let silent: Vec<&str> =
+            State::ALL.map(State::name).into_iter().filter(|state| is_meant(SILENT, state)).collect();
+        assert_eq!(silent, ["late", "stale", "silent_empty", "dead"]);
+        assert!(is_meant("late", "late") && !is_meant("late", "stale") && !is_meant(SILENT, UNASKED));
+    }
 }
