@@ -34,10 +34,10 @@ fn three_nodes_keep_all_promises_whichever_of_them_is_down() {
 /// Brokers write into their logs who joins a group that they keep.
 fn coordinators_are_the_nodes_that_members_join(cluster: &Broker) {
     let lab = Lab::new(cluster.address());
-    // On a busy machine a node may be taken for dead in between, and another one lead: most must agree. A wrong guess agrees for one in three.
+    // On a busy machine a node may be taken for dead in between, and another one lead: nearly all must agree. With a wrong way of placing keys two in three did.
     const GROUPS: usize = 9;
-    const AGREE: usize = 7;
-    let mut agree = 0;
+    const AGREE: usize = 8;
+    let (mut agree, mut seen) = (0, Vec::new());
     for _ in 0..GROUPS {
         let topic = lab.topic(1).expect("a topic, whose name is a group's too");
         let mut settings = ClientConfig::new();
@@ -52,7 +52,9 @@ fn coordinators_are_the_nodes_that_members_join(cluster: &Broker) {
             log.lines().any(|line| line.contains("joins group") && line.contains(&topic))
         };
         let joined: Vec<i32> = cluster.nodes().iter().filter(joined).map(Member::id).collect();
-        agree += usize::from(joined == [cluster.group_coordinator(&topic).expect("a coordinator").id()]);
+        let named = cluster.group_coordinator(&topic).expect("a coordinator").id();
+        agree += usize::from(joined == [named]);
+        seen.push(format!("{topic}: joined at {joined:?}, named {named}"));
     }
-    assert!(agree >= AGREE, "of {GROUPS} groups {agree} were at the node that was named");
+    assert!(agree >= AGREE, "of {GROUPS} groups {agree} were at the node that was named: {seen:#?}");
 }

@@ -19,6 +19,10 @@ const FEEDS: u64 = 40;
 const GROWTH: u64 = 3;
 /// A window keeps so many: more than a row of kills can take.
 const WINDOW: u64 = 400;
+/// This feed has articles so large that those of one answer go into several units. It shows others once it hears that the last ones have arrived.
+const LARGE: u64 = 0;
+const LARGE_GROWTH: u64 = 8;
+const LARGE_BYTES: usize = 220_000;
 const HALF_A_DAY: i64 = 12 * 3600;
 
 /// What the server has shown so far.
@@ -56,6 +60,9 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
             reached += usize::from(chaos.once(Some(&format!("{point}:{nth}")), None)?);
         }
         println!("chaos: {point}: {reached} kills");
+        if reached == 0 {
+            return Err(TaskError::Said(format!("nothing was killed at {point}: it was never reached")));
+        }
         killed += reached;
     }
     let named = killed;
@@ -96,6 +103,12 @@ fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
     let Served { shown, told } = &mut *served;
     let count = shown.entry(feed).or_default();
     let etag = |count: u64| format!("\"{feed}-{count}\"");
+    if feed == LARGE {
+        let has_arrived = asked.etag.as_deref() == Some(etag(*count).as_str());
+        *count += if *count == 0 || has_arrived { LARGE_GROWTH } else { 0 };
+        let body = window(feed, *count, LARGE_GROWTH, LARGE_BYTES);
+        return Answer { etag: etag(*count), max_age_s: 0, body: Some(body) };
+    }
     // Now and then nothing is new: one version in four is asked for twice.
     let told = told.entry((feed, *count)).or_default();
     *told += 1;
@@ -110,18 +123,26 @@ fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
 
 fn grown(feed: u64, count: &mut u64) -> Answer {
     *count += GROWTH;
-    let first = count.saturating_sub(WINDOW);
-    let items: Vec<(String, String)> = (first..*count)
+    Answer {
+        etag: format!("\"{feed}-{count}\""),
+        max_age_s: 0,
+        body: Some(window(feed, *count, WINDOW, 500)),
+    }
+}
+
+/// The newest items, each of about that many bytes.
+fn window(feed: u64, count: u64, most: u64, bytes: usize) -> String {
+    let items: Vec<(String, String)> = (count.saturating_sub(most)..count)
         .rev()
         .map(|item| {
             let text = format!(
                 "Item {item} of feed {feed}. The council spoke of quay number {} for the {item}th time. ",
                 item * 7 + feed
             );
-            (format!("{feed}-{item}"), text.repeat(6))
+            (format!("{feed}-{item}"), text.repeat(bytes.div_ceil(text.len())))
         })
         .collect();
-    Answer { etag: format!("\"{feed}-{count}\""), max_age_s: 0, body: Some(feed_server::rss(&items)) }
+    feed_server::rss(&items)
 }
 
 struct Chaos {

@@ -49,7 +49,8 @@ pub(super) fn leader_for_key(address: &str, topic: &str, key: &str) -> Result<i3
         let metadata = consumer.fetch_metadata(Some(topic), CALL).map_err(client("ask for", topic))?;
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
         let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX).max(1);
-        let wanted = (java_hash(key) & i32::MAX) % count;
+        // `Utils.abs` of Kafka: what has no opposite is 0.
+        let wanted = java_hash(key).wrapping_abs().max(0) % count;
         let leader = partitions.iter().find(|part| part.id() == wanted).map(|part| part.leader());
         match leader {
             Some(leader) if leader >= 0 => return Ok(leader),
