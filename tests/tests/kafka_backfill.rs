@@ -11,7 +11,7 @@ use prometheus::Registry;
 
 const LIMIT: Limit = Limit { messages: 1_000, bytes: 64 << 20 };
 /// What a step of back-fill has at most, in messages: see `fetch.rs`.
-const STEP: usize = 128;
+const STEP: usize = 32;
 const LONGEST: Duration = Duration::from_secs(60);
 
 fn spec(group: &str, inputs: Vec<Topic>) -> WorkerSpec {

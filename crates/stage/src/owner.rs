@@ -30,7 +30,7 @@ const POINTS: [&str; 3] =
     ["stage.decide.poll.after", "stage.decide.finish.after", "stage.decide.submit.after"];
 
 /// Most back-filled documents in a unit: what is live waits for one unit at most.
-const BACKFILL_UNIT: usize = 128;
+const BACKFILL_UNIT: usize = 32;
 
 /// Who [`run_decide`] is.
 pub fn decide_spec() -> WorkerSpec {

@@ -33,9 +33,10 @@ const OVERTAKE: Duration = Duration::from_millis(30);
 /// After a live message others are expected for so long, and back-fill goes in small steps.
 const LIVELY: Duration = Duration::from_secs(10);
 /// A step of back-fill: a live message waits for one in the making, and for one being committed.
-pub(crate) const STEP: Limit = Limit { messages: 128, bytes: 1 << 20 };
-/// Brokers are asked for live messages at most this often.
+pub(crate) const STEP: Limit = Limit { messages: 32, bytes: 1 << 20 };
+/// Brokers are asked for live messages at most this often, and less often where steps are small.
 const ASK_EVERY: Duration = Duration::from_millis(2);
+const ASK_EVERY_LIVELY: Duration = Duration::from_millis(20);
 
 /// One partition that is read.
 pub(crate) struct Part {
@@ -92,6 +93,7 @@ pub(crate) struct Fetcher {
     parts: Vec<Part>,
     pub(crate) consumer: Arc<KafkaConsumer>,
     events: Arc<Events>,
+    cluster: Arc<Cluster>,
     names: Names,
     /// For messages to people.
     group: String,
@@ -99,7 +101,7 @@ pub(crate) struct Fetcher {
     pub(crate) fenced: bool,
     inputs: Vec<Topic>,
     /// The end of a live partition when it was last seen to have nothing more.
-    drained: BTreeMap<(Topic, u32), i64>,
+    drained: BTreeMap<(Topic, u32), u64>,
     last_asked: Option<Instant>,
     last_live: Option<Instant>,
 }
@@ -107,7 +109,7 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// A reader for `spec` that has no partitions yet.
     pub(crate) fn new(
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         spec: &WorkerSpec,
         consumer: Arc<KafkaConsumer>,
         events: Arc<Events>,
@@ -116,6 +118,7 @@ impl Fetcher {
             parts: Vec::new(),
             consumer,
             events,
+            cluster: Arc::clone(cluster),
             names: cluster.names.clone(),
             group: spec.group.clone(),
             fenced: false,
@@ -368,7 +371,8 @@ impl Fetcher {
     /// Before a later input is handed out: whether messages of an earlier one have come. Asks the brokers, since what is on its way is
     /// not here yet.
     fn live_came(&mut self, rank: usize) -> Result<bool, LogError> {
-        if self.last_asked.is_some_and(|asked| asked.elapsed() < ASK_EVERY) {
+        let every = if self.is_lively() { ASK_EVERY_LIVELY } else { ASK_EVERY };
+        if self.last_asked.is_some_and(|asked| asked.elapsed() < every) {
             return Ok(false);
         }
         let earlier = self.inputs[..rank].to_vec();
@@ -382,7 +386,8 @@ impl Fetcher {
         let mut moved = Vec::new();
         for (topic, partition) in live {
             let name = self.names.topic(topic);
-            match self.consumer.fetch_watermarks(&name, partition.cast_signed(), Duration::from_secs(1)) {
+            // Through another client: a question of this one would wait behind the fetch that waits for messages.
+            match self.cluster.extent(&name, partition) {
                 Ok((_, end)) if self.drained.get(&(topic, partition)) != Some(&end) => {
                     moved.push((topic, partition, end));
                 }
