@@ -173,12 +173,12 @@ fn live_articles_go_first_and_wait_for_a_short_unit_of_back_fill_at_most() {
             main.map(|record| record.provenance.topic.as_deref() == Some("barid.backfill")).collect();
         assert!(is_backfill.is_sorted(), "live first in each unit");
         let count = is_backfill.iter().filter(|is_backfill| **is_backfill).count();
-        assert!(count <= 128, "{count} back-filled documents in a unit");
+        assert!(count <= 32, "{count} back-filled documents in a unit");
         mixed += usize::from(count > 0 && count < is_backfill.len());
         longest = longest.max(count);
         start = *end;
     }
-    assert!(mixed > 3 && longest > 100, "{mixed} units with both, at most {longest} back-filled");
+    assert!(mixed > 3 && longest > 24, "{mixed} units with both, at most {longest} back-filled");
 }
 
 #[test]
