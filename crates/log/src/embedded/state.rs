@@ -95,6 +95,12 @@ impl StateStore {
         self.tree.active_memtable().size()
     }
 
+    /// Closed memtables that are not written out yet.
+    #[cfg(test)]
+    pub(crate) fn closed(&self) -> usize {
+        self.tree.sealed_memtable_count()
+    }
+
     /// Closes the memtable at the end of frame `seq`. Changes of later frames go into a new one.
     pub(crate) fn rotate(&self, seq: u64) {
         self.tree.insert(APPLIED, seq.to_le_bytes(), seq);

@@ -133,10 +133,10 @@ impl Waiting<'_> {
     /// Stands by, with the state kept warm, until it is this member's turn.
     fn until_owner(&self, follower: &Follower, store: &mut Store) -> Result<(), LogError> {
         let started = Instant::now();
-        let mut told = false;
+        let (mut told, mut is_more) = (false, false);
         while !self.is_owner() {
-            self.tick(LOOK)?;
-            follower.follow(store)?;
+            self.tick(if is_more { Duration::ZERO } else { LOOK })?;
+            is_more = follower.follow(store)?;
             if !told && started.elapsed() > Duration::from_secs(2) {
                 told = true;
                 tracing::info!(group = self.group, "standing by: another member owns the state");

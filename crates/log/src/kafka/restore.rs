@@ -17,6 +17,8 @@ use crate::api::Table;
 
 /// The longest wait between two looks at whether transactions have ended.
 const LOOK: Duration = Duration::from_millis(20);
+/// Messages of a changelog that a standby takes over in one go.
+const STEP: usize = 4096;
 
 /// Reads the changelogs of a group's tables, each with a consumer of its own: an end of a partition is told without its topic.
 pub(crate) struct Follower {
@@ -45,13 +47,19 @@ impl Follower {
         Ok(())
     }
 
-    /// Takes over what has arrived, without waiting for more: keeps a standby warm.
-    pub(crate) fn follow(&self, store: &mut Store) -> Result<(), LogError> {
+    /// Takes over some of what has arrived, without waiting for more: keeps a standby warm. True when there is more at hand; a standby serves
+    /// its membership between two steps.
+    pub(crate) fn follow(&self, store: &mut Store) -> Result<bool, LogError> {
+        let mut is_more = false;
         for (table, topic, consumer) in &self.tables {
-            while take(*table, topic, consumer, store, Duration::ZERO)? == Step::Message {}
+            let mut taken = 0;
+            while taken < STEP && take(*table, topic, consumer, store, Duration::ZERO)? == Step::Message {
+                taken += 1;
+            }
+            is_more |= taken == STEP;
         }
         store.maintain();
-        Ok(())
+        Ok(is_more)
     }
 
     /// Reads to the end of what was written before this call, waiting for transactions that are still open: after this, nothing that a

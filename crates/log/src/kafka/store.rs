@@ -4,7 +4,9 @@
 //! in the same write, so a crash only makes the tail to read again longer.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,8 @@ pub(crate) struct Store {
     changed: bool,
     last_flush: Instant,
     flusher: Option<(SyncSender<()>, JoinHandle<()>)>,
+    /// Who ends does not wait for tables to be merged.
+    is_closing: Arc<AtomicBool>,
 }
 
 impl Store {
@@ -63,9 +67,12 @@ impl Store {
         let seq = state.applied()?;
         let (sender, receiver) = sync_channel(1);
         let flushed = state.clone();
+        let is_closing = Arc::<AtomicBool>::default();
+        let must_hurry = Arc::clone(&is_closing);
         let flush = move || {
             for () in receiver {
-                if let Err(error) = flushed.flush().and_then(|()| flushed.compact()) {
+                let merge = || if must_hurry.load(Ordering::Acquire) { Ok(()) } else { flushed.compact() };
+                if let Err(error) = flushed.flush().and_then(|()| merge()) {
                     tracing::warn!(%error, hint = error.hint(), "writing the local copy of the state");
                 }
             }
@@ -77,7 +84,7 @@ impl Store {
             source,
         })?;
         let flusher = Some((sender, flusher));
-        Ok(Self { state, seq, progress, changed: false, last_flush: Instant::now(), flusher })
+        Ok(Self { state, seq, progress, changed: false, last_flush: Instant::now(), flusher, is_closing })
     }
 
     /// An empty copy in the place of this one.
@@ -129,7 +136,8 @@ impl Store {
         }
     }
 
-    /// Writes out, in the background, when there is much to write or it has been long.
+    /// Writes out, in the background, when there is much to write or it has been long. Waits when the disk cannot keep up: a changelog
+    /// is read faster than it is written down, and what is in between is memory.
     pub(crate) fn maintain(&mut self) {
         let is_due = self.state.buffered_bytes() >= BUFFER_BYTES || self.last_flush.elapsed() >= FLUSH_EVERY;
         if self.changed && is_due {
@@ -147,8 +155,8 @@ impl Store {
         self.state.rotate(self.seq);
         self.changed = false;
         self.last_flush = Instant::now();
-        // One that is under way takes what was added since along the next time.
-        if let Err(TrySendError::Disconnected(())) = flusher.try_send(()) {
+        // One is under way and one asked for, at most.
+        if flusher.send(()).is_err() {
             tracing::error!("the thread that writes state has ended");
         }
     }
@@ -156,6 +164,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.is_closing.store(true, Ordering::Release);
         if self.changed {
             self.flush();
         }
@@ -176,4 +185,30 @@ fn emptied(dir: &Path) -> Result<PathBuf, LogError> {
     std::fs::remove_dir_all(dir).map_err(|source| LogError::io("empty", dir, source))?;
     std::fs::create_dir_all(dir).map_err(|source| LogError::io("make", dir, source))?;
     Ok(dir.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table("t");
+
+    #[test]
+    fn a_long_changelog_is_written_down_as_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path(), &[TABLE]).unwrap();
+        let value = vec![7; 1 << 20];
+        let mut most = 0;
+        for offset in 0..(8 * BUFFER_BYTES as i64 >> 20) {
+            store.restore(TABLE, offset, &offset.to_le_bytes(), Some(&value));
+            store.maintain();
+            most = most.max(store.state.closed());
+        }
+        // One is written, one waits, one is being handed over.
+        assert!((1..=3).contains(&most), "{most} in memory");
+        let next = store.next(TABLE);
+        drop(store);
+        let store = Store::open(dir.path(), &[TABLE]).unwrap();
+        assert_eq!((store.next(TABLE), store.state.closed()), (next, 0), "complete after a stop");
+    }
 }
