@@ -199,7 +199,7 @@ mod tests {
         let mut store = Store::open(dir.path(), &[TABLE]).unwrap();
         let value = vec![7; 1 << 20];
         let mut most = 0;
-        for offset in 0..(8 * BUFFER_BYTES as i64 >> 20) {
+        for offset in 0..((8 * BUFFER_BYTES.cast_signed()) >> 20) {
             store.restore(TABLE, offset, &offset.to_le_bytes(), Some(&value));
             store.maintain();
             most = most.max(store.state.closed());
