@@ -10,11 +10,13 @@ use barid_stage::StageConfig;
 use barid_watcher::feeds::FeedsConfig;
 use barid_watcher::feeds::address::Allowed;
 use barid_watcher::feeds::engine::Feed;
+use barid_watcher::feeds::fetch::Trust;
 use barid_watcher::feeds::opml::{self, Outline};
 use barid_watcher::{Fields, FilesConfig};
 
 use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
 use crate::error::CliError;
+use crate::run::RunError;
 
 /// Most segments a full topic is cut into: retention works in whole segments.
 const SEGMENTS: u64 = 16;
@@ -151,6 +153,7 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
         watch: section.watch.clone(),
         agent: agent(section),
         allowed: Allowed(section.allow_addresses.clone()),
+        trust: trust(section)?,
         max_in_flight: section.max_in_flight,
         batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
         ..defaults
@@ -161,6 +164,16 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
 pub(crate) fn agent(section: &FeedsSection) -> String {
     let name = concat!("barid/", env!("CARGO_PKG_VERSION"));
     section.contact.as_ref().map_or_else(|| name.to_owned(), |contact| format!("{name} (+{contact})"))
+}
+
+/// Who vouches for servers beside the authorities of the system.
+///
+/// # Errors
+/// A file that cannot be read, or without certificates.
+pub(crate) fn trust(section: &FeedsSection) -> Result<Trust, CliError> {
+    let Some(path) = &section.extra_ca else { return Ok(Trust::default()) };
+    let pem = std::fs::read(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+    Ok(Trust::default().with_pem(&pem).map_err(RunError::from)?)
 }
 
 /// Reads a list of feeds.

@@ -39,6 +39,14 @@ pub enum WatcherError {
         /// Why not.
         problem: String,
     },
+    /// The operator's own certificates cannot be used. Do not retry.
+    #[error(
+        "read the certificates of `feeds.extra_ca`: {problem}; hint: a PEM file, with `-----BEGIN CERTIFICATE-----` before each of them"
+    )]
+    Authorities {
+        /// Why not.
+        problem: String,
+    },
     /// The network's threads could not be started. Retry later.
     #[error("start the threads of the network: {source}; hint: check the limits of this process (ulimit -a)")]
     Threads {

@@ -18,6 +18,8 @@ pub(crate) struct FeedsSection {
     pub(crate) watch: Vec<String>,
     /// Blocks of addresses that may be asked although they are not public.
     pub(crate) allow_addresses: Vec<IpNet>,
+    /// Certificates of further authorities, in PEM.
+    pub(crate) extra_ca: Option<PathBuf>,
     /// Requests under way, at most.
     pub(crate) max_in_flight: usize,
     /// The feeds written here.
@@ -54,6 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         reader.list(&mut section, "lists", &[]).into_iter().map(PathBuf::from).collect();
     let watch = reader.list(&mut section, "watch", &[]);
     let blocks = reader.list(&mut section, "allow_addresses", &[]);
+    let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
     reader.end(&section);
     let mut allow_addresses = Vec::new();
@@ -95,7 +98,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         reader.refuse("E0115", "feeds.contact", why, Some(hint.to_owned()));
     }
     let max_in_flight = usize::try_from(max_in_flight).unwrap_or(200);
-    FeedsSection { contact, lists, watch, allow_addresses, max_in_flight, feeds }
+    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, max_in_flight, feeds }
 }
 
 fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>) -> FeedSource {

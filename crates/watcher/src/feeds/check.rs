@@ -1,6 +1,5 @@
 //! One poll of one feed for a person who looks on: nothing is stored, nothing delivered, and the same rules hold.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::{Domain, GAP_MS};
@@ -68,8 +67,7 @@ const HEEDED: [&str; 14] = [
 /// # Errors
 /// A configuration that cannot work.
 pub fn check(config: &FeedsConfig, url: &str, clock: &Clock) -> Result<Check, WatcherError> {
-    let client =
-        Client::new(&config.agent, config.allowed.clone(), config.limits, Arc::clone(&config.resolver))?;
+    let client = Client::of(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

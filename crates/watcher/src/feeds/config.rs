@@ -6,7 +6,7 @@ use barid_log::WorkerSpec;
 
 use super::address::Allowed;
 use super::engine::Feed;
-use super::fetch::{Limits, Resolve, System};
+use super::fetch::{Limits, Resolve, System, Trust};
 use super::state::{ASKED, FEED_ORDER, FEEDS};
 
 /// The poller's group, and its name as a writer unless it is given another.
@@ -32,6 +32,8 @@ pub struct FeedsConfig {
     pub limits: Limits,
     /// Names to addresses.
     pub resolver: Arc<dyn Resolve>,
+    /// Who vouches for servers.
+    pub trust: Trust,
     /// Requests under way, at most.
     pub max_in_flight: usize,
     /// A unit is handed over when its documents have so many bytes.
@@ -49,6 +51,7 @@ impl Default for FeedsConfig {
             allowed: Allowed::default(),
             limits: Limits::default(),
             resolver: Arc::new(System),
+            trust: Trust::default(),
             max_in_flight: 200,
             batch_bytes: 1 << 20,
             writer: GROUP.to_owned(),

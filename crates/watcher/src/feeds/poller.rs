@@ -43,8 +43,7 @@ pub fn run(
     control: &Control,
     progress: &dyn Fn(FeedsSummary),
 ) -> Result<FeedsSummary, WatcherError> {
-    let client =
-        Client::new(&config.agent, config.allowed.clone(), config.limits, Arc::clone(&config.resolver))?;
+    let client = Client::of(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("feeds-net")

@@ -27,6 +27,7 @@ pub(super) fn run(
     let section = load(config)?.config.feeds;
     let config = FeedsConfig {
         agent: settings::agent(&section),
+        trust: settings::trust(&section)?,
         allowed: Allowed(section.allow_addresses),
         ..FeedsConfig::default()
     };

@@ -39,22 +39,8 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The certificates that this system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` go before them), HTTP/2 before HTTP/1.1.
-pub(super) fn tls() -> Result<Arc<ClientConfig>, WatcherError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        tracing::warn!(
-            hint = "install ca-certificates, or set SSL_CERT_FILE",
-            "this system trusts no certificate: no feed can be read over https"
-        );
-    }
-    tls_with(roots)
-}
-
-/// Trusting these.
-pub(super) fn tls_with(roots: RootCertStore) -> Result<Arc<ClientConfig>, WatcherError> {
+/// Trusting these; HTTP/2 before HTTP/1.1.
+pub(super) fn tls(roots: RootCertStore) -> Result<Arc<ClientConfig>, WatcherError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|source| WatcherError::Tls { problem: source.to_string() })?;

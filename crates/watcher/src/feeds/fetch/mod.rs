@@ -7,6 +7,7 @@ mod body;
 mod connect;
 mod headers;
 mod resolve;
+mod trust;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,9 @@ use tokio_rustls::rustls::ClientConfig;
 
 use self::connect::{Connected, Stream};
 pub use self::resolve::{Resolve, Resolved, System};
+pub use self::trust::Trust;
 use super::address::Allowed;
+use super::config::FeedsConfig;
 use super::engine::{Failure, Request};
 use crate::WatcherError;
 
@@ -133,7 +136,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// `agent` is the `User-Agent`; `allowed` what may be connected to beside the public internet.
+    /// `agent` is the `User-Agent`; `allowed` what may be connected to beside the public internet; `trust` who vouches for servers.
     ///
     /// # Errors
     /// An agent that HTTP cannot carry.
@@ -142,10 +145,20 @@ impl Client {
         allowed: Allowed,
         limits: Limits,
         resolver: Arc<dyn Resolve>,
+        trust: &Trust,
     ) -> Result<Self, WatcherError> {
         let agent =
             HeaderValue::from_str(agent).map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
-        Ok(Self { limits, agent, allowed, tls: connect::tls()?, resolver })
+        Ok(Self { limits, agent, allowed, tls: connect::tls(trust.roots())?, resolver })
+    }
+
+    /// As the poller is told.
+    ///
+    /// # Errors
+    /// An agent that HTTP cannot carry.
+    pub fn of(config: &FeedsConfig) -> Result<Self, WatcherError> {
+        let FeedsConfig { agent, allowed, limits, resolver, trust, .. } = config;
+        Self::new(agent, allowed.clone(), *limits, Arc::clone(resolver), trust)
     }
 
     /// Sends one request and takes its answer.

@@ -1,7 +1,7 @@
 //! Servers that lie, stall and flood, each on a real socket; and what gets through of redirects and names that lead inside.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,6 +10,8 @@ use url::Url;
 
 use super::*;
 use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
+
+mod tls;
 
 /// Limits with short times, so that a test need not wait.
 fn limits() -> Limits {
@@ -56,7 +58,7 @@ fn get_with(client: &Client, url: &str) -> (Result<Response, Failure>, Cost) {
 /// Asks a loopback server, which the operator allowed.
 fn get(url: &str, limits: Limits) -> (Result<Response, Failure>, Cost) {
     let loopback = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
-    get_with(&Client::new("t", loopback, limits, Arc::new(System)).expect("a client"), url)
+    get_with(&Client::new("t", loopback, limits, Arc::new(System), &Trust::default()).expect("a client"), url)
 }
 
 fn serve(handler: impl Fn(&Asked, &mut dyn ReadWrite) + Send + Sync + 'static) -> Server {
@@ -194,7 +196,8 @@ fn who_is_not_there_is_told_apart() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
     assert_eq!(get(&format!("http://{closed}/"), limits()).0.err(), Some(Failure::Connect));
     let names = Names::default().with("nobody.example", &[&[]]);
-    let client = Client::new("t", Allowed::default(), limits(), Arc::new(names)).expect("a client");
+    let client =
+        Client::new("t", Allowed::default(), limits(), Arc::new(names), &Trust::default()).expect("a client");
     assert_eq!(get_with(&client, "http://unknown.example/").0.err(), Some(Failure::Dns));
     assert_eq!(get_with(&client, "http://nobody.example/").0.err(), Some(Failure::Dns));
     let plain = serve(|_, stream| answer(stream, "200 OK", &[], b""));
@@ -218,7 +221,8 @@ fn no_name_leads_inside_whatever_its_servers_say_and_however_often_they_change_t
         // Public when looked at, inside when connected to: there is one look, and that address is connected to.
         .with("rebinding.example", &[&["192.0.2.1"], &["127.0.0.1"], &["127.0.0.1"]])
         .with("xn--4ca.example", &[&["127.0.0.1"]]);
-    let client = Client::new("t", Allowed::default(), limits(), Arc::new(names)).expect("a client");
+    let client =
+        Client::new("t", Allowed::default(), limits(), Arc::new(names), &Trust::default()).expect("a client");
     for name in [
         "plain.example",
         "mapped.example",
@@ -250,7 +254,7 @@ fn a_name_with_a_permitted_address_among_others_is_asked_there_only() {
     let port = open.address.port();
     let names = Names::default().with("mixed.example", &[&["10.255.255.1", "::1", "127.0.0.1"]]);
     let allowed = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
-    let client = Client::new("t", allowed, limits(), Arc::new(names)).expect("a client");
+    let client = Client::new("t", allowed, limits(), Arc::new(names), &Trust::default()).expect("a client");
     let (result, _) = get_with(&client, &format!("http://mixed.example:{port}/x?y#z"));
     assert_eq!(result.expect("open").body, "open");
     let asked = open.asked().remove(0);
@@ -258,49 +262,4 @@ fn a_name_with_a_permitted_address_among_others_is_asked_there_only() {
         (asked.path.as_str(), asked.header("host")),
         ("/x?y", Some(format!("mixed.example:{port}").as_str()))
     );
-}
-
-#[test]
-fn https_is_read_from_who_has_a_good_certificate_only() {
-    let certified =
-        rcgen::generate_simple_self_signed(vec!["feeds.example".to_owned()]).expect("a certificate");
-    let key = tokio_rustls::rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der())
-        .expect("a key");
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-    let config = tokio_rustls::rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
-        .expect("a server");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let config = Arc::new(config);
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let config = Arc::clone(&config);
-            std::thread::spawn(move || {
-                let Ok(mut session) = tokio_rustls::rustls::ServerConnection::new(config) else { return };
-                let mut tls = tokio_rustls::rustls::Stream::new(&mut session, &mut stream);
-                let mut head = [0; 4096];
-                if tls.read(&mut head).is_ok() {
-                    let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nlocked");
-                }
-            });
-        }
-    });
-    let names =
-        || Names::default().with("feeds.example", &[&["127.0.0.1"]]).with("other.example", &[&["127.0.0.1"]]);
-    let allowed = Allowed(vec!["127.0.0.1/32".parse().expect("a block")]);
-    let unknown = Client::new("t", allowed.clone(), limits(), Arc::new(names())).expect("a client");
-    let url = format!("https://feeds.example:{port}/");
-    assert_eq!(get_with(&unknown, &url).0.err(), Some(Failure::Tls), "nobody vouches for it");
-    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
-    roots.add(certified.cert.der().clone()).expect("a root");
-    let trusting = Client { tls: connect::tls_with(roots).expect("TLS"), ..unknown };
-    let (response, cost) = get_with(&trusting, &url);
-    assert_eq!(response.expect("trusted").body, "locked");
-    assert!(cost.phases[2].is_some());
-    let other = format!("https://other.example:{port}/");
-    assert_eq!(get_with(&trusting, &other).0.err(), Some(Failure::Tls), "that is somebody else's");
 }

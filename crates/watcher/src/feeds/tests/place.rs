@@ -1,0 +1,99 @@
+//! A poller with a log of its own and a clock that stands, for stories.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Message, Wish};
+use barid_record::{FeedHealth, Order, RawDocument, Topic};
+use tempfile::TempDir;
+
+use crate::feeds::address::Allowed;
+use crate::feeds::engine::Feed;
+use crate::feeds::{FeedMetrics, FeedsConfig, FeedsSummary, run, worker_spec};
+
+pub(super) const NOW: i64 = 1_693_901_700_000;
+
+/// A poller with a log of its own and a clock that stands.
+pub(super) struct Place {
+    data: TempDir,
+    pub(super) now_ms: Arc<AtomicI64>,
+    pub(super) config: FeedsConfig,
+    pub(super) metrics: FeedMetrics,
+}
+
+impl Place {
+    pub(super) fn new(urls: &[String]) -> Self {
+        let feed = |(url, number): (&String, u32)| Feed {
+            id: format!("feed{number}"),
+            url: url.clone(),
+            is_listed: false,
+        };
+        let config = FeedsConfig {
+            feeds: urls.iter().zip(0..).map(feed).collect(),
+            agent: "barid-test/1 (+https://barid.example/)".to_owned(),
+            allowed: Allowed(vec!["127.0.0.0/8".parse().expect("a block")]),
+            ..FeedsConfig::default()
+        };
+        Self {
+            data: TempDir::new().expect("a folder"),
+            now_ms: Arc::new(AtomicI64::new(NOW)),
+            config,
+            metrics: FeedMetrics::register(&prometheus::Registry::new()).expect("fresh registry"),
+        }
+    }
+
+    /// Asks who is due, in a process of its own as far as the log can tell.
+    pub(super) fn drain(&self) -> FeedsSummary {
+        let log = self.log();
+        let worker = log.worker(worker_spec()).expect("the only poller");
+        let control = Control::default();
+        control.ask(Wish::Drain);
+        let now_ms = Arc::clone(&self.now_ms);
+        let started = std::time::Instant::now();
+        // A start waits for a second: that one must pass.
+        let passed = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
+        let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
+        let summary = run(&self.config, worker, &self.metrics, clock, &control, &|_| ()).expect("it runs");
+        log.close().expect("the log closes");
+        summary
+    }
+
+    pub(super) fn later(&self, ms: i64) -> &Self {
+        self.now_ms.fetch_add(ms, Ordering::Relaxed);
+        self
+    }
+
+    pub(super) fn log(&self) -> Embedded {
+        Embedded::open(EmbeddedConfig::new(self.data.path()), &prometheus::Registry::new())
+            .expect("the log opens")
+    }
+
+    pub(super) fn messages(&self, topic: Topic) -> Vec<Message> {
+        let log = self.log();
+        let messages = log.read(topic, 0, 0, Limit { messages: 100_000, bytes: 1 << 30 }).expect("readable");
+        log.close().expect("the log closes");
+        messages
+    }
+
+    /// Every document so far; they must be numbered without a gap.
+    pub(super) fn documents(&self) -> Vec<RawDocument> {
+        let read = |(message, sequence): (Message, u64)| {
+            assert_eq!(
+                Order::from_headers(&message.headers),
+                Some(Order { writer: "feeds".into(), sequence })
+            );
+            RawDocument::from_message(message.timestamp_ms, &message.headers, message.value)
+                .expect("a document")
+        };
+        self.messages(Topic::Raw).into_iter().zip(0..).map(read).collect()
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.documents().into_iter().map(|document| document.key).collect()
+    }
+
+    pub(super) fn health(&self) -> Vec<FeedHealth> {
+        let read = |message: Message| FeedHealth::from_json(&message.value).expect("ours");
+        self.messages(Topic::Health).into_iter().map(read).collect()
+    }
+}
