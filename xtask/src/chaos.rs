@@ -70,6 +70,11 @@ impl Options {
         }
     }
 
+    /// The form CI runs on the poller of feeds.
+    pub(crate) fn short_on_feeds() -> Self {
+        Self { embedded: false, feeds: true, kills: 24, ..Self::short() }
+    }
+
     /// The form CI runs on Kafka: about three minutes.
     pub(crate) fn short_on_kafka() -> Self {
         let faults = vec![Faults::Kills, Faults::Zombie, Faults::Storm, Faults::Twin, Faults::Pause];

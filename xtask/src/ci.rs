@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::error::TaskError;
 use crate::tools::{cargo, cargo_with, promtool};
-use crate::{chaos, root, tools};
+use crate::{chaos, root, sim_feeds, tools};
 
 pub(crate) fn run() -> Result<(), TaskError> {
     cargo(&["fmt", "--all", "--check"])?;
@@ -18,7 +18,9 @@ pub(crate) fn run() -> Result<(), TaskError> {
     for arguments in [["check", "rules", "feeds.rules.yml"], ["test", "rules", "feeds.test.yml"]] {
         tools::run(Command::new(&promtool).args(arguments).current_dir(root()?.join("deploy/rules")))?;
     }
+    sim_feeds::run(&sim_feeds::Sim::Feeds(sim_feeds::Options::short()))?;
     chaos::run(&chaos::Options::short())?;
+    chaos::run(&chaos::Options::short_on_feeds())?;
     chaos::run(&chaos::Options::short_on_kafka())?;
     cargo_with(
         &["doc", "--workspace", "--no-deps", "--quiet"],

@@ -36,6 +36,13 @@ pub(crate) struct Options {
     seed: u64,
 }
 
+impl Options {
+    /// The form CI runs: as every run with one seed, always the same.
+    pub(crate) fn short() -> Self {
+        Self { polls: 20_000, feeds: 200, kill_one_in: 50, silent: 10, weeks: 16, seed: 1 }
+    }
+}
+
 /// `cargo xtask sim ...`.
 #[derive(clap::Subcommand)]
 pub(crate) enum Sim {

@@ -35,6 +35,14 @@ impl Rhythm {
         }
     }
 
+    /// What the goals for noticing silence are about.
+    pub(crate) fn has_ten_a_day(self) -> bool {
+        match self {
+            Self::Agency | Self::Daily | Self::Office => true,
+            Self::Few | Self::Weekly => false,
+        }
+    }
+
     /// Items an hour at that time.
     fn rate(self, at_ms: i64) -> f64 {
         let hour = (at_ms.rem_euclid(DAY) / HOUR) as f64;
