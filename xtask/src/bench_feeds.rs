@@ -95,7 +95,7 @@ fn answer(asked: &feed_server::Asked) -> Answer {
             )
         })
         .collect();
-    Answer { etag: format!("\"{number}-new\""), max_age_s, body: Some(feed_server::rss(&items)) }
+    Answer { etag: format!("\"{number}-new\""), max_age_s, body: Some(feed_server::rss(&items, None)) }
 }
 
 /// Writes the list and the states; returns the bytes of one.

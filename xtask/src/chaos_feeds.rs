@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ const WINDOW: u64 = 400;
 const LARGE: u64 = 0;
 const LARGE_GROWTH: u64 = 8;
 const LARGE_BYTES: usize = 220_000;
+/// One feed in so many has full text: its items wait for their pages.
+const FULL_TEXT_EVERY: u64 = 4;
 const HALF_A_DAY: i64 = 12 * 3600;
 
 /// What the server has shown so far.
@@ -43,11 +46,18 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
     std::fs::create_dir_all(&folder).map_err(io("making the folder"))?;
     let served: Arc<Mutex<Served>> = Arc::default();
     let serving = Arc::clone(&served);
-    let port = feed_server::serve(4, move |asked| answer(asked, &serving))?;
+    // Links name the port, which is known once the server runs.
+    let own_port = Arc::new(AtomicU16::new(0));
+    let known_port = Arc::clone(&own_port);
+    let port = feed_server::serve(4, move |asked| {
+        page(asked).unwrap_or_else(|| answer(asked, &serving, known_port.load(Ordering::Relaxed)))
+    })?;
+    own_port.store(port, Ordering::Relaxed);
     let mut config = "data_dir = \"data\"\n[web]\nlisten = \"\"\n[feeds]\ncontact = \"https://barid.example/chaos\"\nallow_addresses = [\"127.0.0.0/8\"]\n".to_owned();
     for feed in 0..FEEDS {
         config.push_str(&format!(
-            "[[feed]]\nid = \"feed{feed}\"\nurl = \"http://127.0.1.{feed}:{port}/f{feed}\"\n"
+            "[[feed]]\nid = \"feed{feed}\"\nurl = \"http://127.0.1.{feed}:{port}/f{feed}\"\nfull_text = {}\n",
+            has_full_text(feed)
         ));
     }
     std::fs::write(folder.join("barid.toml"), config).map_err(io("writing the configuration"))?;
@@ -67,13 +77,13 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
     }
     let named = killed;
     while killed < kills {
-        let after = Duration::from_millis(900 + random.below(1400));
+        let after = Duration::from_millis(900 + random.below(3400));
         killed += usize::from(chaos.once(None, Some(after))?);
     }
     if chaos.once(None, None)? || chaos.once(None, None)? {
         return Err(TaskError::Said("the last run did not end well".to_owned()));
     }
-    let found = chaos.records()?;
+    let (found, pages) = chaos.records()?;
     let served = served.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut lost, mut twice, mut items) = (0, 0, 0);
     for (feed, count) in &served.shown {
@@ -86,6 +96,10 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
             }
         }
     }
+    println!("chaos: articles of feeds with full text by how their page ended: {pages:?}");
+    if pages.get("page").is_none_or(|count| 2 * count < pages.values().sum()) {
+        return Err(TaskError::Said("most pages can be had, and few articles have their text".to_owned()));
+    }
     let strangers = found.len().saturating_sub(items - lost);
     println!(
         "chaos: {killed} kills of the poller ({named} at named points) in {} starts: {items} items shown, {lost} lost, {twice} doubled, {strangers} that nobody wrote",
@@ -97,7 +111,31 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
     Ok(())
 }
 
-fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
+fn has_full_text(feed: u64) -> bool {
+    feed % FULL_TEXT_EVERY == 1
+}
+
+/// What a site allows, and its articles. One page in seven cannot be had, one in ten is not allowed.
+fn page(asked: &Asked) -> Option<Answer> {
+    let text = |body: String| Answer { etag: String::new(), max_age_s: 0, body: Some(body) };
+    if asked.path == "/robots.txt" {
+        return Some(text("user-agent: *\ndisallow: /p/*5$\n".to_owned()));
+    }
+    let name = asked.path.strip_prefix("/p/")?;
+    let item: u64 = name.split('-').nth(1)?.parse().ok()?;
+    if item % 7 == 3 {
+        return Some(Answer { etag: String::new(), max_age_s: 0, body: None });
+    }
+    let paragraph = format!(
+        "<p>Page of {name}. The council spoke, at length and in the words of its oldest member, of quay number {item}, of its cranes, of the railway, and of who would pay for them.</p>"
+    );
+    Some(text(format!(
+        "<!DOCTYPE html><html><head><title>Story {name}</title></head><body><article>{}</article></body></html>",
+        paragraph.repeat(6)
+    )))
+}
+
+fn answer(asked: &Asked, served: &Mutex<Served>, port: u16) -> Answer {
     let feed: u64 = asked.path.trim_start_matches("/f").parse().unwrap_or(0);
     let mut served = served.lock().unwrap_or_else(PoisonError::into_inner);
     let Served { shown, told } = &mut *served;
@@ -106,7 +144,7 @@ fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
     if feed == LARGE {
         let has_arrived = asked.etag.as_deref() == Some(etag(*count).as_str());
         *count += if *count == 0 || has_arrived { LARGE_GROWTH } else { 0 };
-        let body = window(feed, *count, LARGE_GROWTH, LARGE_BYTES);
+        let body = window(feed, *count, LARGE_GROWTH, LARGE_BYTES, port);
         return Answer { etag: etag(*count), max_age_s: 0, body: Some(body) };
     }
     // Now and then nothing is new: one version in four is asked for twice.
@@ -118,20 +156,20 @@ fn answer(asked: &Asked, served: &Mutex<Served>) -> Answer {
     {
         return Answer { etag: etag(*count), max_age_s: 0, body: None };
     }
-    grown(feed, count)
+    grown(feed, count, port)
 }
 
-fn grown(feed: u64, count: &mut u64) -> Answer {
+fn grown(feed: u64, count: &mut u64, port: u16) -> Answer {
     *count += GROWTH;
     Answer {
         etag: format!("\"{feed}-{count}\""),
         max_age_s: 0,
-        body: Some(window(feed, *count, WINDOW, 500)),
+        body: Some(window(feed, *count, WINDOW, 500, port)),
     }
 }
 
 /// The newest items, each of about that many bytes.
-fn window(feed: u64, count: u64, most: u64, bytes: usize) -> String {
+fn window(feed: u64, count: u64, most: u64, bytes: usize, port: u16) -> String {
     let items: Vec<(String, String)> = (count.saturating_sub(most)..count)
         .rev()
         .map(|item| {
@@ -142,8 +180,12 @@ fn window(feed: u64, count: u64, most: u64, bytes: usize) -> String {
             (format!("{feed}-{item}"), text.repeat(bytes.div_ceil(text.len())))
         })
         .collect();
-    feed_server::rss(&items)
+    let pages = has_full_text(feed).then(|| format!("http://127.0.1.{feed}:{port}/p/"));
+    feed_server::rss(&items, pages.as_deref())
 }
+
+/// Records by source and key.
+type Found = BTreeMap<(String, String), usize>;
 
 struct Chaos {
     binary: PathBuf,
@@ -188,17 +230,17 @@ impl Chaos {
                 child.wait().map_err(io("waiting for barid"))?;
                 return Ok(true);
             }
-            if started.elapsed() > Duration::from_secs(120) {
+            if started.elapsed() > Duration::from_secs(600) {
                 let _ = child.kill();
-                return Err(TaskError::Said("a run did not end within 120 s".to_owned()));
+                return Err(TaskError::Said("a run did not end within 600 s".to_owned()));
             }
             std::thread::sleep(Duration::from_millis(3));
         }
     }
 
-    /// How often each item stands in the sink, by source and key.
-    fn records(&self) -> Result<BTreeMap<(String, String), usize>, TaskError> {
-        let mut found = BTreeMap::new();
+    /// How often each item stands in the sink, by source and key; and how the pages of those with full text ended.
+    fn records(&self) -> Result<(Found, BTreeMap<String, usize>), TaskError> {
+        let (mut found, mut pages) = (Found::new(), BTreeMap::new());
         for path in files(&self.folder.join("data/records"))? {
             let text = std::fs::read_to_string(&path).map_err(io("reading records"))?;
             for line in text.lines() {
@@ -206,9 +248,18 @@ impl Chaos {
                     .map_err(|error| TaskError::Said(format!("a record: {error}")))?;
                 let part = |name: &str| record["source"][name].as_str().unwrap_or_default().to_owned();
                 *found.entry((part("source_id"), part("key"))).or_default() += 1;
+                let Some(ended) = record["provenance"]["page"].as_str() else { continue };
+                *pages.entry(ended.to_owned()).or_default() += 1;
+                let text = record["body_text"].as_str().unwrap_or_default();
+                let (has_page, key) = (text.contains("Page of"), part("key"));
+                if has_page != (ended == "page") || has_page && key.ends_with('5') {
+                    return Err(TaskError::Said(format!(
+                        "{key} ended as {ended}, and its text says: {text:.60}"
+                    )));
+                }
             }
         }
-        Ok(found)
+        Ok((found, pages))
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) struct Asked {
     pub(crate) etag: Option<String>,
 }
 
-/// An answer: 304 where `body` is absent.
+/// An answer: 304 where `body` is absent. A page is sent as one.
 pub(crate) struct Answer {
     pub(crate) etag: String,
     pub(crate) max_age_s: u32,
@@ -64,18 +64,20 @@ fn answer(stream: TcpStream, handler: &Handler) -> std::io::Result<()> {
     }
     let Answer { etag, max_age_s, body } = handler(&asked);
     let (status, body) = body.map_or(("304 Not Modified", String::new()), |body| ("200 OK", body));
+    let media = if body.starts_with("<!DOCTYPE html>") { "text/html" } else { "application/rss+xml" };
     let head = format!(
-        "HTTP/1.1 {status}\r\nETag: {etag}\r\nCache-Control: max-age={max_age_s}\r\nContent-Type: application/rss+xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status}\r\nETag: {etag}\r\nCache-Control: max-age={max_age_s}\r\nContent-Type: {media}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     reader.get_mut().write_all(format!("{head}{body}").as_bytes())
 }
 
-/// An RSS document of these items: id and text, newest first.
-pub(crate) fn rss(items: &[(String, String)]) -> String {
+/// An RSS document of these items: id and text, newest first. `pages` is what stands before the id in the link of each.
+pub(crate) fn rss(items: &[(String, String)], pages: Option<&str>) -> String {
     let item = |(id, text): &(String, String)| {
+        let link = pages.map(|pages| format!("<link>{pages}{id}</link>")).unwrap_or_default();
         format!(
-            "<item><guid isPermaLink=\"false\">{id}</guid><title>Story {id}</title><description>{text}</description></item>"
+            "<item><guid isPermaLink=\"false\">{id}</guid><title>Story {id}</title>{link}<description>{text}</description></item>"
         )
     };
     let items: String = items.iter().map(item).collect();

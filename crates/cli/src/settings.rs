@@ -1,5 +1,6 @@
 //! The configuration, as each crate wants it.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -145,12 +146,23 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
         is_listed: feed.fast,
     });
     let mut feeds: Vec<Feed> = written.collect();
+    let full_text = section.feeds.iter().filter(|feed| feed.full_text);
+    let mut full_text: Vec<String> = full_text.map(|feed| feed.id.clone()).collect();
+    let own: HashSet<&str> = section.feeds.iter().map(|feed| feed.id.as_str()).collect();
     for path in &section.lists {
-        feeds.extend(list(path)?.into_iter().map(|outline| outline.feed));
+        let listed = list(path)?.into_iter().map(|outline| outline.feed);
+        let first = feeds.len();
+        feeds.extend(listed);
+        if section.full_text {
+            // A feed's own table goes before a list.
+            let listed = feeds[first..].iter().filter(|feed| !own.contains(feed.id.as_str()));
+            full_text.extend(listed.map(|feed| feed.id.clone()));
+        }
     }
     Ok(FeedsConfig {
         feeds,
         watch: section.watch.clone(),
+        full_text,
         agent: agent(section),
         allowed: Allowed(section.allow_addresses.clone()),
         trust: trust(section)?,

@@ -33,8 +33,8 @@ impl Rejected {
 }
 
 fn hint_bytes(hints: &Hints) -> u64 {
-    let Hints { headline, published, url, author, publisher, language } = hints;
-    let parts = [headline, published, url, author, publisher, language];
+    let Hints { headline, published, url, author, publisher, language, canonical_url, page } = hints;
+    let parts = [headline, published, url, author, publisher, language, canonical_url, page];
     parts.into_iter().flatten().map(|part| part.len() as u64).sum()
 }
 

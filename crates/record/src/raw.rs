@@ -47,6 +47,10 @@ pub struct Hints {
     pub publisher: Option<String>,
     /// A BCP-47 tag given outside the text.
     pub language: Option<String>,
+    /// The article's address without what only counts visitors; the page's own word where its page was fetched and says so.
+    pub canonical_url: Option<String>,
+    /// How fetching the article's page ended: `page` where the text is the page's, else why it is the feed's own. Absent where no page was wanted.
+    pub page: Option<String>,
 }
 
 /// A document as it arrived.
@@ -103,6 +107,8 @@ impl RawDocument {
             ("barid_author", &self.hints.author),
             ("barid_publisher", &self.hints.publisher),
             ("barid_language", &self.hints.language),
+            ("barid_canonical_url", &self.hints.canonical_url),
+            ("barid_page", &self.hints.page),
         ];
         for (name, value) in optional {
             if let Some(value) = value {
@@ -145,6 +151,8 @@ impl RawDocument {
                 author: optional(headers, "barid_author")?,
                 publisher: optional(headers, "barid_publisher")?,
                 language: optional(headers, "barid_language")?,
+                canonical_url: optional(headers, "barid_canonical_url")?,
+                page: optional(headers, "barid_page")?,
             },
             raw_sha256,
             body: value,
@@ -187,7 +195,12 @@ mod tests {
             observed_at_ms: 1_693_909_230_120,
             charset: Some("windows-1256".into()),
             content_type: None,
-            hints: Hints { headline: Some("عنوان".into()), ..Hints::default() },
+            hints: Hints {
+                headline: Some("عنوان".into()),
+                canonical_url: Some("https://news.example/a".into()),
+                page: Some("robots".into()),
+                ..Hints::default()
+            },
             raw_sha256: [7; 32],
             body: Bytes::from_static(b"text"),
         }

@@ -197,6 +197,9 @@ pub struct Source {
     /// The article's address, as found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The article's address without what only counts visitors; the page's own word where its page was fetched and says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canonical_url: Option<String>,
     /// A MIME type that came with the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
@@ -293,6 +296,10 @@ pub struct Provenance {
     /// Offset of the raw document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// How fetching the article's page ended: `page` where the text is the page's, else why it is the feed's own, such as `robots` or `timeout`.
+    /// Absent where no page was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// How sure the parser was.

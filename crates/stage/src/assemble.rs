@@ -111,6 +111,7 @@ impl<'a> Shared<'a> {
                 collector: Cow::Borrowed(raw.collector.name()),
                 uri: raw.uri.clone(),
                 url: raw.hints.url.clone(),
+                canonical_url: raw.hints.canonical_url.clone(),
                 content_type: raw.content_type.clone(),
                 charset: Cow::Borrowed(parsed.charset),
                 charset_source: Cow::Borrowed(parsed.charset_source.name()),
@@ -123,6 +124,7 @@ impl<'a> Shared<'a> {
                 topic: None,
                 partition: None,
                 offset: None,
+                page: raw.hints.page.clone(),
             },
             observed_at: rfc3339(raw.observed_at_ms),
             quality: Quality {

@@ -39,6 +39,7 @@ pub(crate) fn read(line: &[u8], fields: &Fields) -> Result<Line, String> {
             author: part(&fields.author),
             publisher: part(&fields.publisher),
             language: part(&fields.language),
+            ..Hints::default()
         },
     })
 }
@@ -102,8 +103,7 @@ mod tests {
             published: Some("2023".into()),
             url: Some("x".into()),
             author: Some("A, B".into()),
-            publisher: None,
-            language: None,
+            ..Hints::default()
         };
         assert_eq!(
             read(line.as_bytes(), &fields()),

@@ -126,6 +126,11 @@ impl Outbox {
         self.unit.state.push(Change::Put { table, key: Bytes::copy_from_slice(key), value });
     }
 
+    /// Removes a key from a table.
+    pub(crate) fn delete_in(&mut self, table: Table, key: &[u8]) {
+        self.unit.state.push(Change::Delete { table, key: Bytes::copy_from_slice(key) });
+    }
+
     /// Whether the unit is large enough to be handed over. Asked only where the unit holds all that belongs together.
     pub(crate) fn is_full(&self) -> bool {
         self.unit.produced.len() >= self.batch_documents

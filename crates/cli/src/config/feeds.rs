@@ -22,6 +22,8 @@ pub(crate) struct FeedsSection {
     pub(crate) extra_ca: Option<PathBuf>,
     /// Requests under way, at most.
     pub(crate) max_in_flight: usize,
+    /// Whether items get the text of the pages they link to, where a feed's own table says nothing else.
+    pub(crate) full_text: bool,
     /// The feeds written here.
     pub(crate) feeds: Vec<FeedSource>,
 }
@@ -35,6 +37,8 @@ pub(crate) struct FeedSource {
     pub(crate) url: String,
     /// Whether it may be asked every quarter of an hour.
     pub(crate) fast: bool,
+    /// Whether its items get the text of the pages they link to.
+    pub(crate) full_text: bool,
 }
 
 impl FeedsSection {
@@ -58,6 +62,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
     let blocks = reader.list(&mut section, "allow_addresses", &[]);
     let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
+    let full_text = reader.boolean(&mut section, "full_text", false);
     reader.end(&section);
     let mut allow_addresses = Vec::new();
     for block in blocks {
@@ -80,7 +85,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         );
     }
     let sections = reader.tables(root, "feed");
-    let feeds: Vec<FeedSource> = sections.into_iter().map(|mut section| feed(reader, &mut section)).collect();
+    let feeds: Vec<FeedSource> =
+        sections.into_iter().map(|mut section| feed(reader, &mut section, full_text)).collect();
     for (index, feed) in feeds.iter().enumerate() {
         if let Some(first) = feeds[..index].iter().position(|earlier| earlier.id == feed.id) {
             let why = format!("`{}` is the id of `feed[{first}]` already", feed.id);
@@ -98,14 +104,15 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         reader.refuse("E0115", "feeds.contact", why, Some(hint.to_owned()));
     }
     let max_in_flight = usize::try_from(max_in_flight).unwrap_or(200);
-    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, max_in_flight, feeds }
+    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, max_in_flight, full_text, feeds }
 }
 
-fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>) -> FeedSource {
+fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>, full_text: bool) -> FeedSource {
     let url = reader.required_text(section, "url", None);
     let made = barid_watcher::feeds::opml::id_of(&url);
     let id = reader.text(section, "id", &made);
     let fast = reader.boolean(section, "fast", false);
+    let full_text = reader.boolean(section, "full_text", full_text);
     reader.end(section);
     if !barid_watcher::feeds::opml::is_id(&id) {
         let hint = "it becomes a metric label and part of every record id".to_owned();
@@ -121,5 +128,5 @@ fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>) -> FeedSource {
             Some(hint),
         );
     }
-    FeedSource { id, url, fast }
+    FeedSource { id, url, fast, full_text }
 }

@@ -84,6 +84,17 @@ fn with_feeds_and_no_folder_none_is_watched() {
 }
 
 #[test]
+fn full_text_is_wanted_of_all_feeds_or_of_one() {
+    let text = "[feeds]\nfull_text = true\n[[feed]]\nid = \"a\"\nurl = \"https://a.example/\"\n[[feed]]\nid = \"b\"\nurl = \"https://b.example/\"\nfull_text = false\n";
+    let wanted = |text: &str| {
+        crate::settings::feeds(&load_text(text).expect("valid").config).expect("no list").full_text
+    };
+    assert_eq!(wanted(text), ["a"]);
+    let one = text.replace("full_text = false", "full_text = true").replacen("full_text = true", "", 1);
+    assert_eq!(wanted(&one), ["b"]);
+}
+
+#[test]
 fn records_follow_the_data_folder() {
     let loaded = load_text("data_dir = \"/srv/barid\"").expect("valid");
     assert_eq!(loaded.config.jsonl.dir, Path::new("/srv/barid/records"));

@@ -78,6 +78,29 @@ impl Budget {
         Ok(())
     }
 
+    /// Asks for the right to send one request now, for somebody who yields to everybody else: leaves no claim, and does not go before those who were
+    /// given a moment.
+    ///
+    /// # Errors
+    /// When to ask again, later than now.
+    pub fn take_unclaimed(&mut self, domain: Domain, now_ms: i64) -> Result<(), i64> {
+        /// Whoever was given a moment may come so much later.
+        const LATE_MS: i64 = 250;
+        if let Some(&until) = self.backing_off.get(&domain)
+            && until > now_ms
+        {
+            return Err(until);
+        }
+        let slot = self.slots.get(&domain).copied();
+        let slot = slot.unwrap_or(Slot { free_at_ms: self.open_at_ms, ..Slot::default() });
+        let claimed_ms = if slot.promised_ms > 0 { slot.promised_ms + LATE_MS } else { 0 };
+        match slot.free_at_ms.max(claimed_ms) {
+            clear_ms if clear_ms > now_ms => Err(clear_ms),
+            _ if slot.is_busy => Err(now_ms + GAP_MS),
+            _ => self.take(domain, now_ms),
+        }
+    }
+
     /// The request has ended.
     pub fn give_back(&mut self, domain: Domain, now_ms: i64) {
         if let Some(slot) = self.slots.get_mut(&domain) {
@@ -147,6 +170,24 @@ mod tests {
             (Ok(()), 1, 0)
         );
         assert_eq!(budget.take(one, 100_000), Ok(()));
+    }
+
+    #[test]
+    fn whoever_yields_lets_everybody_else_go_first() {
+        let (mut budget, one) = (Budget::new(-GAP_MS), Domain(1));
+        assert_eq!(budget.take_unclaimed(one, 0), Ok(()));
+        assert_eq!(budget.take_unclaimed(one, 10), Err(1010), "busy");
+        assert_eq!(budget.take(one, 10), Err(1010), "no claim was left");
+        budget.give_back(one, 50);
+        assert_eq!(budget.take_unclaimed(one, 100), Err(1260), "after the one who has a moment");
+        assert_eq!(budget.take_unclaimed(one, 1259), Err(1260));
+        assert_eq!(budget.take(one, 1060), Ok(()));
+        budget.give_back(one, 1100);
+        assert_eq!(budget.take_unclaimed(one, 1260), Err(2100));
+        assert_eq!(budget.take_unclaimed(one, 2100), Ok(()));
+        budget.back_off(one, 9000);
+        assert_eq!(budget.take_unclaimed(one, 8000), Err(9000));
+        assert_eq!(Budget::new(500).take_unclaimed(one, 600), Err(1500), "a start waits");
     }
 
     proptest! {

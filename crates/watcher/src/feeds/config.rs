@@ -7,6 +7,7 @@ use barid_log::WorkerSpec;
 use super::address::Allowed;
 use super::engine::Feed;
 use super::fetch::{Limits, Resolve, System, Trust};
+use super::pages::{PAGES, ROBOTS, WAITING};
 use super::state::{ASKED, FEED_ORDER, FEEDS};
 
 /// The poller's group, and its name as a writer unless it is given another.
@@ -14,7 +15,11 @@ pub const GROUP: &str = "feeds";
 
 /// The worker that [`run`] wants. It owns tables: one poller runs, others stand by.
 pub fn worker_spec() -> WorkerSpec {
-    WorkerSpec { group: GROUP.to_owned(), inputs: Vec::new(), tables: vec![FEEDS, ASKED, FEED_ORDER] }
+    WorkerSpec {
+        group: GROUP.to_owned(),
+        inputs: Vec::new(),
+        tables: vec![FEEDS, ASKED, FEED_ORDER, PAGES, WAITING, ROBOTS],
+    }
 }
 
 /// Everything the poller is told.
@@ -24,6 +29,8 @@ pub struct FeedsConfig {
     pub feeds: Vec<Feed>,
     /// Of these: ids of those that have series of their own in the metrics.
     pub watch: Vec<String>,
+    /// Ids of those whose items get the text of the pages they link to.
+    pub full_text: Vec<String>,
     /// The `User-Agent`.
     pub agent: String,
     /// What may be connected to beside the public internet.
@@ -47,6 +54,7 @@ impl Default for FeedsConfig {
         Self {
             feeds: Vec::new(),
             watch: Vec::new(),
+            full_text: Vec::new(),
             agent: concat!("barid/", env!("CARGO_PKG_VERSION")).to_owned(),
             allowed: Allowed::default(),
             limits: Limits::default(),
@@ -71,6 +79,8 @@ pub struct FeedsSummary {
     pub failed: u64,
     /// Documents handed to the log.
     pub documents: u64,
+    /// Of these, those with the text of the page their item links to.
+    pub pages: u64,
     /// Answers that are no feed, handed to the log as rejected.
     pub unreadable: u64,
     /// Items that the log does not take, handed to it as rejected.

@@ -11,6 +11,7 @@ use super::engine::{Done, Outcome};
 use super::fetch::{Coding, Cost, PHASES};
 use super::guard::Rule;
 use super::health::State;
+use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
 use super::state::FeedState;
@@ -36,6 +37,7 @@ pub struct FeedMetrics {
     pub(crate) in_flight: IntGauge,
     pub(crate) rejected: IntCounter,
     pub(crate) dropped_bytes: IntCounter,
+    pub(crate) pages: PageMetrics,
     watched: Watched,
 }
 
@@ -113,6 +115,7 @@ impl FeedMetrics {
                 .counter("barid_feed_rejected_total", "Documents and items handed over as rejected")?,
             dropped_bytes: add
                 .counter("barid_feed_rejected_dropped_bytes_total", "Bytes of these that are not kept")?,
+            pages: PageMetrics::register(registry)?,
             watched: Watched::register(&add)?,
         };
         metrics.start();

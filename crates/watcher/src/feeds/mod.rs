@@ -20,6 +20,7 @@ pub mod health;
 mod metrics;
 pub mod opml;
 pub mod outage;
+pub mod pages;
 pub mod policy;
 mod poller;
 mod read;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Outgoing, Wish, Worker, failpoint};
-use barid_record::{Reason, Rejected, Topic};
+use barid_record::Topic;
 use bytes::Bytes;
 use tokio::runtime::Runtime;
 
@@ -17,6 +17,7 @@ use super::fetch::{self, Client, Cost};
 use super::guard;
 use super::metrics::FeedMetrics;
 use super::outage::Outage;
+use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
 use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState, Known};
@@ -25,8 +26,16 @@ use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
 
 /// The crash points of the poller: see `barid_log::failpoint`.
-pub const FAILPOINTS: &[&str] =
-    &["feeds.asked.after", "feeds.answer.after", "feeds.submit.before", "feeds.items.between"];
+pub const FAILPOINTS: &[&str] = &[
+    "feeds.asked.after",
+    "feeds.answer.after",
+    "feeds.submit.before",
+    "feeds.items.between",
+    pages::FAILPOINTS[0],
+    pages::FAILPOINTS[1],
+    pages::FAILPOINTS[2],
+    pages::FAILPOINTS[3],
+];
 
 /// Polls the feeds on the calling thread until `control` says otherwise, and returns when everything handed over is durable.
 ///
@@ -62,6 +71,7 @@ pub fn run(
     let outbox = Outbox::new(worker, sender)?;
     let (landing, landed) = channel();
     let roster = Roster::new(&config.feeds, &config.watch);
+    let pages = Pages::new(config, &roster, &client, runtime.handle().clone(), Arc::clone(&clock));
     let domains =
         roster.entries.iter().map(|entry| entry.domain).collect::<std::collections::HashSet<_>>().len();
     let mut poller = Poller {
@@ -74,6 +84,7 @@ pub fn run(
         runtime,
         outbox,
         roster,
+        pages,
         outage: Outage::new(domains),
         redirected: HashMap::new(),
         flying: HashMap::new(),
@@ -133,6 +144,7 @@ struct Poller<'a> {
     runtime: Runtime,
     outbox: Outbox,
     roster: Roster,
+    pages: Pages,
     budget: Budget,
     outage: Outage,
     /// Polls that wait for a redirect's turn.
@@ -180,6 +192,8 @@ impl Poller<'_> {
             }
             self.roster.restore(place, stored, now_ms, self.control.wish() == Wish::Run);
         }
+        let (pages, mut desk) = self.desk(now_ms);
+        pages.restore(&mut desk, &places)?;
         self.metrics.states(&self.roster.counts);
         tracing::info!(feeds = self.roster.entries.len(), "polling feeds");
         Ok(())
@@ -192,25 +206,33 @@ impl Poller<'_> {
             let wish = self.control.wish();
             let now_ms = (self.clock)();
             self.land(now_ms)?;
+            let (pages, mut desk) = self.desk(now_ms);
+            pages.land(&mut desk)?;
             let ready = match wish {
                 Wish::Run => self.begin(now_ms, now_ms)?,
                 Wish::Drain => self.begin(now_ms, drain_from_ms)?,
                 Wish::Stop => Vec::new(),
             };
+            let (pages, mut desk) = self.desk(now_ms);
+            let page_requests = pages.begin(&mut desk, ready.len())?;
             self.outbox.flush()?;
-            if !ready.is_empty() {
+            if !ready.is_empty() || !page_requests.is_empty() {
                 self.outbox.wait()?;
                 failpoint("feeds.asked.after");
                 ready.into_iter().for_each(|ready| self.launch(ready));
+                self.pages.launch(page_requests);
             }
             progress(self.summary);
             let is_idle = self.flying.is_empty() && self.redirected.is_empty() && self.deliveries.is_empty();
             let is_over = match wish {
                 Wish::Run => false,
-                Wish::Drain => is_idle && (self.outage.since_ms().is_some() || !self.has_more(drain_from_ms)),
+                Wish::Drain => {
+                    is_idle && (self.outage.since_ms().is_some() || !self.has_more(drain_from_ms, now_ms))
+                }
                 Wish::Stop => {
                     let since = *stopping.get_or_insert_with(Instant::now);
-                    self.flying.is_empty() && self.deliveries.is_empty() || since.elapsed() >= STOP_WAIT
+                    let is_quiet = self.flying.is_empty() && self.deliveries.is_empty();
+                    is_quiet && self.pages.in_flight() == 0 || since.elapsed() >= STOP_WAIT
                 }
             };
             if is_over {
@@ -223,13 +245,22 @@ impl Poller<'_> {
     }
 
     /// Whether a drain has somebody left to ask.
-    fn has_more(&self, drain_from_ms: i64) -> bool {
-        self.roster.entries.iter().any(|entry| entry.due_ms <= drain_from_ms)
+    fn has_more(&self, drain_from_ms: i64, now_ms: i64) -> bool {
+        self.pages.has_more(now_ms) || self.roster.entries.iter().any(|entry| entry.due_ms <= drain_from_ms)
+    }
+
+    /// What full text works with.
+    fn desk(&mut self, now_ms: i64) -> (&mut Pages, Desk<'_>) {
+        let Self { pages, outbox, budget, roster, metrics, config, summary, .. } = self;
+        let (wish, is_down) = (self.control.wish(), self.outage.since_ms().is_some());
+        let polls = self.flying.len();
+        (pages, Desk { outbox, budget, roster, metrics, config, summary, now_ms, wish, is_down, polls })
     }
 
     /// Waits until something lands or is due, at most a tick.
     fn rest(&mut self, now_ms: i64) {
-        let due = self.roster.next_ms().map_or(TICK, |next_ms| {
+        let next_ms = self.roster.next_ms().into_iter().chain(self.pages.next_ms()).min();
+        let due = next_ms.map_or(TICK, |next_ms| {
             Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or(0)).min(TICK)
         });
         let wait = if self.flying.len() >= self.config.max_in_flight || self.outage.since_ms().is_some() {
@@ -255,9 +286,14 @@ impl Poller<'_> {
             let backing_off = self.budget.sweep((self.clock)());
             self.metrics.backing_off.set(i64::try_from(backing_off).unwrap_or(i64::MAX));
             self.metrics.states(&self.roster.counts);
+            let now_ms = (self.clock)();
+            let (pages, mut desk) = self.desk(now_ms);
+            pages.sweep(&mut desk)?;
         }
         self.metrics.own_outage.set(i64::from(self.outage.since_ms().is_some()));
-        self.metrics.in_flight.set(i64::try_from(self.flying.len()).unwrap_or(i64::MAX));
+        self.metrics
+            .in_flight
+            .set(i64::try_from(self.flying.len() + self.pages.in_flight()).unwrap_or(i64::MAX));
         Ok(())
     }
 
@@ -442,28 +478,24 @@ impl Poller<'_> {
         let id = self.roster.entries[place as usize].feed.id.clone();
         if let Some((bytes, detail)) = done.unreadable.take() {
             self.summary.unreadable += 1;
-            self.reject(deliver::unreadable(&id, &from, bytes, detail, now_ms));
+            let rejected = deliver::unreadable(&id, &from, bytes, detail, now_ms);
+            deliver::reject(&mut self.desk(now_ms).1, rejected);
         }
+        if self.pages.wants(place) {
+            // What waits since the last poll is looked up.
+            self.outbox.flush()?;
+        }
+        let twins = pages::twins(&done.items);
         let mut unit_bytes = 0;
         for Delivered { item, .. } in std::mem::take(&mut done.items) {
             if unit_bytes >= self.config.batch_bytes {
                 self.part(place, &before)?;
                 unit_bytes = 0;
             }
-            before.push(Known::new(item.id_hash, item.content_hash));
-            let document = deliver::document(&id, item, now_ms, &from);
-            unit_bytes += document.body.len();
-            match self.outbox.document(Topic::Raw, &document) {
-                Ok(()) => self.summary.documents += 1,
-                Err(size) => {
-                    let detail =
-                        format!("a message of {} bytes; the log takes {}", size.bytes, size.limit_bytes);
-                    let reason = Reason::TooLarge;
-                    self.summary.too_large += 1;
-                    self.metrics.dropped();
-                    self.reject(Rejected { reason, detail, position: None, dropped_bytes: 0, document });
-                }
-            }
+            let known = (item.id_hash, item.content_hash);
+            before.push(Known::new(known.0, known.1));
+            let (pages, mut desk) = self.desk(now_ms);
+            unit_bytes += pages.take(&mut desk, place, item, &from, twins.contains(&known))?;
         }
         let title = done.reading.as_ref().map(|reading| reading.title.clone());
         self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
@@ -479,11 +511,6 @@ impl Poller<'_> {
         self.outbox.flush()?;
         failpoint("feeds.items.between");
         Ok(())
-    }
-
-    fn reject(&mut self, rejected: Rejected) {
-        self.metrics.rejected.inc();
-        self.metrics.dropped_bytes.inc_by(self.outbox.rejected(rejected));
     }
 
     /// Puts a feed's new state into the unit, tells its health where there is something to tell, and plans its next poll.

@@ -139,12 +139,12 @@ fn item(entry: Entry) -> Item {
     }
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// HTML as text: a paragraph a line, an empty line between two; pictures, scripts and styles go. What has no mark of HTML is text already.
-fn text_of(html: &str) -> String {
+pub(super) fn text_of(html: &str) -> String {
     let html = &html[..html.floor_char_boundary(MOST_TEXT_BYTES)];
     if !html.contains(['<', '&']) {
         return html.trim().to_owned();
@@ -169,10 +169,10 @@ fn text_of(html: &str) -> String {
 }
 
 /// Laying HTML out takes time by the square of its depth; no article is deeper.
-const DEEPEST: usize = 400;
+pub(super) const DEEPEST: usize = 400;
 
 /// How deep elements may lie in one another, roughly. Those that close themselves do not count.
-fn depth(html: &str) -> usize {
+pub(super) fn depth(html: &str) -> usize {
     const FLAT: [&str; 14] =
         ["p", "li", "br", "img", "hr", "td", "tr", "th", "dd", "dt", "input", "source", "wbr", "option"];
     let (mut depth, mut deepest) = (0_usize, 0_usize);

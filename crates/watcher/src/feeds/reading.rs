@@ -1,6 +1,7 @@
 //! What a poll takes out of a feed's document.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// The content of an answer of 200.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub struct Reading {
 }
 
 /// One item.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// Names it within the feed.
     pub id: String,

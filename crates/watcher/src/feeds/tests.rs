@@ -1,6 +1,6 @@
 //! The whole poller against a real server on the loopback interface and the real embedded log, with a clock that can be set.
 
-mod place;
+pub(crate) mod place;
 mod secure;
 pub(crate) mod secure_server;
 pub(crate) mod server;

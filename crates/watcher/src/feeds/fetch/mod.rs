@@ -28,6 +28,9 @@ use super::config::FeedsConfig;
 use super::engine::{Failure, Request};
 use crate::WatcherError;
 
+const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1";
+const ACCEPT_PAGES: &str = "text/html, application/xhtml+xml;q=0.9, text/plain;q=0.5, */*;q=0.1";
+
 /// How much of everything an answer may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -130,6 +133,7 @@ pub struct Response {
 pub struct Client {
     limits: Limits,
     agent: HeaderValue,
+    accept: &'static str,
     allowed: Allowed,
     tls: Arc<ClientConfig>,
     resolver: Arc<dyn Resolve>,
@@ -149,7 +153,7 @@ impl Client {
     ) -> Result<Self, WatcherError> {
         let agent =
             HeaderValue::from_str(agent).map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
-        Ok(Self { limits, agent, allowed, tls: connect::tls(trust.roots())?, resolver })
+        Ok(Self { limits, agent, accept: ACCEPT_FEEDS, allowed, tls: connect::tls(trust.roots())?, resolver })
     }
 
     /// As the poller is told.
@@ -159,6 +163,16 @@ impl Client {
     pub fn of(config: &FeedsConfig) -> Result<Self, WatcherError> {
         let FeedsConfig { agent, allowed, limits, resolver, trust, .. } = config;
         Self::new(agent, allowed.clone(), *limits, Arc::clone(resolver), trust)
+    }
+
+    /// The same for pages: it asks for HTML, and takes no more than an article has.
+    pub(crate) fn for_pages(&self) -> Self {
+        let limits = Limits {
+            wire_bytes: self.limits.wire_bytes.min(2 << 20),
+            body_bytes: self.limits.body_bytes.min(4 << 20),
+            ..self.limits
+        };
+        Self { limits, accept: ACCEPT_PAGES, ..self.clone() }
     }
 
     /// Sends one request and takes its answer.
@@ -229,7 +243,6 @@ impl Client {
         target: &str,
         is_http2: bool,
     ) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
-        const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1";
         let mut message = hyper::Request::get(target);
         if !is_http2 {
             let host = &request.url[url::Position::BeforeHost..url::Position::AfterPort];
@@ -237,7 +250,7 @@ impl Client {
         }
         message = message
             .header(header::USER_AGENT, &self.agent)
-            .header(header::ACCEPT, ACCEPT)
+            .header(header::ACCEPT, self.accept)
             .header(header::ACCEPT_ENCODING, "gzip, br, zstd");
         let conditions: [(HeaderName, &Option<Vec<u8>>); 2] =
             [(header::IF_NONE_MATCH, &request.etag), (header::IF_MODIFIED_SINCE, &request.last_modified)];

@@ -11,18 +11,20 @@ use crate::feeds::address::Allowed;
 use crate::feeds::engine::Feed;
 use crate::feeds::{FeedMetrics, FeedsConfig, FeedsSummary, run, worker_spec};
 
-pub(super) const NOW: i64 = 1_693_901_700_000;
+pub(crate) const NOW: i64 = 1_693_901_700_000;
 
 /// A poller with a log of its own and a clock that stands.
-pub(super) struct Place {
+pub(crate) struct Place {
     data: TempDir,
-    pub(super) now_ms: Arc<AtomicI64>,
-    pub(super) config: FeedsConfig,
-    pub(super) metrics: FeedMetrics,
+    pub(crate) now_ms: Arc<AtomicI64>,
+    pub(crate) config: FeedsConfig,
+    pub(crate) metrics: FeedMetrics,
+    /// How fast the clock runs.
+    pub(crate) speed: i64,
 }
 
 impl Place {
-    pub(super) fn new(urls: &[String]) -> Self {
+    pub(crate) fn new(urls: &[String]) -> Self {
         let feed = |(url, number): (&String, u32)| Feed {
             id: format!("feed{number}"),
             url: url.clone(),
@@ -39,36 +41,43 @@ impl Place {
             now_ms: Arc::new(AtomicI64::new(NOW)),
             config,
             metrics: FeedMetrics::register(&prometheus::Registry::new()).expect("fresh registry"),
+            speed: 1,
         }
     }
 
     /// Asks who is due, in a process of its own as far as the log can tell.
-    pub(super) fn drain(&self) -> FeedsSummary {
-        let log = self.log();
-        let worker = log.worker(worker_spec()).expect("the only poller");
+    pub(crate) fn drain(&self) -> FeedsSummary {
         let control = Control::default();
         control.ask(Wish::Drain);
+        self.run(&control)
+    }
+
+    /// Runs until it is told to end.
+    pub(crate) fn run(&self, control: &Control) -> FeedsSummary {
+        let log = self.log();
+        let worker = log.worker(worker_spec()).expect("the only poller");
         let now_ms = Arc::clone(&self.now_ms);
         let started = std::time::Instant::now();
         // A start waits for a second: that one must pass.
-        let passed = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
+        let speed = self.speed;
+        let passed = move || speed * i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
         let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
-        let summary = run(&self.config, worker, &self.metrics, clock, &control, &|_| ()).expect("it runs");
+        let summary = run(&self.config, worker, &self.metrics, clock, control, &|_| ()).expect("it runs");
         log.close().expect("the log closes");
         summary
     }
 
-    pub(super) fn later(&self, ms: i64) -> &Self {
+    pub(crate) fn later(&self, ms: i64) -> &Self {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
         self
     }
 
-    pub(super) fn log(&self) -> Embedded {
+    pub(crate) fn log(&self) -> Embedded {
         Embedded::open(EmbeddedConfig::new(self.data.path()), &prometheus::Registry::new())
             .expect("the log opens")
     }
 
-    pub(super) fn messages(&self, topic: Topic) -> Vec<Message> {
+    pub(crate) fn messages(&self, topic: Topic) -> Vec<Message> {
         let log = self.log();
         let messages = log.read(topic, 0, 0, Limit { messages: 100_000, bytes: 1 << 30 }).expect("readable");
         log.close().expect("the log closes");
@@ -76,7 +85,7 @@ impl Place {
     }
 
     /// Every document so far; they must be numbered without a gap.
-    pub(super) fn documents(&self) -> Vec<RawDocument> {
+    pub(crate) fn documents(&self) -> Vec<RawDocument> {
         let read = |(message, sequence): (Message, u64)| {
             assert_eq!(
                 Order::from_headers(&message.headers),
@@ -88,11 +97,11 @@ impl Place {
         self.messages(Topic::Raw).into_iter().zip(0..).map(read).collect()
     }
 
-    pub(super) fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.documents().into_iter().map(|document| document.key).collect()
     }
 
-    pub(super) fn health(&self) -> Vec<FeedHealth> {
+    pub(crate) fn health(&self) -> Vec<FeedHealth> {
         let read = |message: Message| FeedHealth::from_json(&message.value).expect("ours");
         self.messages(Topic::Health).into_iter().map(read).collect()
     }

@@ -34,7 +34,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(handler: impl Fn(&Asked, &mut dyn ReadWrite) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_at("127.0.0.1", handler)
+    }
+
+    /// At another address of this machine: as far as budgets can tell, another site.
+    pub(crate) fn start_at(
+        address: &str,
+        handler: impl Fn(&Asked, &mut dyn ReadWrite) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
         let address = listener.local_addr().expect("bound");
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (remembered, handler): (_, Arc<Handler>) = (Arc::clone(&asked), Arc::new(handler));

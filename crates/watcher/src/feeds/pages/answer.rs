@@ -1,0 +1,259 @@
+//! What an answer comes to: another request, the article, another try, or the feed's own text.
+
+use barid_log::failpoint;
+use url::Url;
+
+use super::queue::Key;
+use super::robots::Rules;
+use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
+use super::turn::{MOST_TRIES, Ready, pause_ms};
+use super::{Desk, End, FORGET_SITES_MS, PATIENCE_MS, PageOutcome, Pages, Trail, WAITING, article};
+use crate::WatcherError;
+use crate::feeds::address::{BadUrl, check_redirect};
+use crate::feeds::budget::{Domain, GAP_MS};
+use crate::feeds::engine::{Answer, Came, MOST_HOPS};
+use crate::feeds::fetch::Cost;
+use crate::feeds::policy::{DAY, HOUR, MINUTE, WEEK};
+
+/// A robots.txt is asked for again after so long where it could not be reached.
+const UNREACHABLE_MS: i64 = 5 * MINUTE;
+/// Pauses of a domain that asked for one without saying how long.
+const THROTTLED_MS: i64 = HOUR;
+const BUSY_MS: i64 = 10 * MINUTE;
+
+/// What a request was for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    /// What the site allows; after so many redirects.
+    Robots { origin: String, hops: u8 },
+    /// The article.
+    Page { hops: u8 },
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) ready: Ready,
+    pub(super) answer: Option<Answer>,
+    pub(super) rules: Option<Rules>,
+    pub(super) article: Option<Result<article::Article, PageOutcome>>,
+    pub(super) cost: Cost,
+}
+
+impl Pages {
+    /// Takes in what landed.
+    pub(in crate::feeds) fn land(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
+        while let Ok(landed) = self.landed.try_recv() {
+            failpoint("feeds.page.answer");
+            self.in_flight -= 1;
+            desk.metrics.cost(&landed.cost);
+            let Ready { key, number, line, ref what, delay_ms, ref request } = landed.ready;
+            desk.budget.give_back(Domain::of(&request.url), desk.now_ms);
+            let mut clear_ms = desk.now_ms + GAP_MS.max(delay_ms);
+            let until_ms = landed.answer.as_ref().and_then(|answer| held_back(answer, desk.now_ms));
+            if let Some(until_ms) = until_ms {
+                desk.budget.back_off(Domain::of(&request.url), until_ms);
+            }
+            let is_here = self.waiting.get(&key).is_some_and(|waiting| waiting.number == number);
+            match what {
+                What::Robots { origin, hops } => {
+                    let to = self.site(desk, &landed, origin, *hops)?;
+                    if let Some(rules) = landed.rules.as_ref().filter(|_| to.is_none()) {
+                        clear_ms = clear_ms.max(desk.now_ms + rules.delay_ms);
+                    }
+                    if is_here {
+                        let robots = to.map(|url| (origin.clone(), url, hops + 1));
+                        let page = self
+                            .waiting
+                            .get_mut(&key)
+                            .and_then(|one| one.trail.take())
+                            .and_then(|trail| trail.page);
+                        self.move_on(key, line, Trail { page, robots });
+                    }
+                }
+                What::Page { hops } if is_here => {
+                    let (hops, at) = (*hops, request.url.clone());
+                    self.page(desk, key, at, hops, landed.answer, landed.article, until_ms)?;
+                }
+                What::Page { .. } => {}
+            }
+            self.queue.end(line, clear_ms);
+            if desk.outbox.is_full() {
+                desk.outbox.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a site's robots.txt, and keeps what it says. Returns where to ask instead.
+    fn site(
+        &mut self,
+        desk: &mut Desk<'_>,
+        landed: &Landed,
+        origin: &str,
+        hops: u8,
+    ) -> Result<Option<Url>, WatcherError> {
+        let now_ms = desk.now_ms;
+        let rules = match &landed.answer {
+            Some(Answer::Came(Came { status: 200 | 226, is_challenge: false, .. })) => landed.rules.clone(),
+            // Some say so to whoever asks too often: that is no permission.
+            Some(Answer::Came(Came { status: 429, .. })) => None,
+            Some(Answer::Came(Came { status: 400..=499, .. })) => Some(Rules::default()),
+            Some(Answer::Came(came @ Came { status: 301 | 302 | 303 | 307 | 308, .. })) => {
+                if hops >= MOST_HOPS {
+                    Some(Rules::default())
+                } else if let Ok(to) = redirect(&landed.ready.request.url, came, desk) {
+                    return Ok(Some(to));
+                } else {
+                    None
+                }
+            }
+            Some(Answer::Came(_) | Answer::Failed(_)) | None => None,
+        };
+        desk.metrics.pages.site(rules.is_some());
+        let site = match rules {
+            Some(rules) => Site { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules) },
+            None => {
+                // What it said last goes on, for a month.
+                let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
+                let last = last.as_deref().and_then(from_bytes::<Site>);
+                let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
+                let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
+                Site { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules }
+            }
+        };
+        desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
+        // The next turn reads it.
+        desk.outbox.flush()?;
+        Ok(None)
+    }
+
+    /// Takes in a page's answer.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one answer, of which two are moved out of it"
+    )]
+    fn page(
+        &mut self,
+        desk: &mut Desk<'_>,
+        key: Key,
+        at: Url,
+        hops: u8,
+        answer: Option<Answer>,
+        article: Option<Result<article::Article, PageOutcome>>,
+        until_ms: Option<i64>,
+    ) -> Result<(), WatcherError> {
+        let own = |outcome| Ok(End::Own(outcome));
+        let end = match answer {
+            Some(Answer::Came(Came { is_challenge: true, .. })) => own(PageOutcome::Challenge),
+            Some(Answer::Came(came)) => match came.status {
+                200 | 226 => match article.unwrap_or(Err(PageOutcome::Fault)) {
+                    Ok(article) if self.is_shorter(desk, key, &article)? => own(PageOutcome::Shorter),
+                    Ok(article) => Ok(End::Page(Box::new(article), at)),
+                    Err(outcome) => own(outcome),
+                },
+                301 | 302 | 303 | 307 | 308 => match redirect(&at, &came, desk) {
+                    Ok(to) if to.path() == "/" && to.query().is_none() && at.path() != "/" => {
+                        own(PageOutcome::Gone)
+                    }
+                    Ok(_) if hops >= MOST_HOPS => own(PageOutcome::Redirects),
+                    Ok(to) => {
+                        let line = Domain::of(&to);
+                        self.move_on(key, line, Trail { page: Some((to, hops + 1)), robots: None });
+                        return Ok(());
+                    }
+                    Err(outcome) => own(outcome),
+                },
+                404 => Err(PageOutcome::Gone),
+                410 => own(PageOutcome::Gone),
+                408 | 425 => Err(PageOutcome::ServerError),
+                429 => Err(PageOutcome::Throttled),
+                400..=499 => own(PageOutcome::Refused),
+                _ => Err(PageOutcome::ServerError),
+            },
+            Some(Answer::Failed(failure)) => match PageOutcome::from(failure) {
+                outcome @ (PageOutcome::TooBig | PageOutcome::RefusedAddress) => own(outcome),
+                outcome => Err(outcome),
+            },
+            None => own(PageOutcome::Fault),
+        };
+        match end {
+            Ok(end) => self.finish(desk, key, end),
+            Err(outcome) => self.retry(desk, key, outcome, until_ms.unwrap_or(0)),
+        }
+    }
+
+    fn is_shorter(
+        &mut self,
+        desk: &mut Desk<'_>,
+        key: Key,
+        article: &article::Article,
+    ) -> Result<bool, WatcherError> {
+        let key = key_of(&desk.roster.entries[key.0 as usize].feed.id, key.1);
+        let saved = desk.outbox.get_in(WAITING, &key)?.as_deref().and_then(from_bytes::<super::Saved>);
+        let own = saved.map_or(0, |saved| article::letters(&saved.item.text));
+        Ok(article::letters(&article.text) < own)
+    }
+
+    /// The same try goes on, in the line of the domain that is asked next.
+    fn move_on(&mut self, key: Key, line: Domain, trail: Trail) {
+        let Some(waiting) = self.waiting.get_mut(&key) else { return };
+        self.queue.remove(waiting.domain, waiting.place(), key);
+        waiting.domain = line;
+        waiting.trail = Some(Box::new(trail));
+        self.queue.add(line, waiting.place(), key);
+    }
+
+    /// The try has failed: there is another one, not before `until_ms`, or the item's own text.
+    pub(super) fn retry(
+        &mut self,
+        desk: &mut Desk<'_>,
+        key: Key,
+        outcome: PageOutcome,
+        until_ms: i64,
+    ) -> Result<(), WatcherError> {
+        let Some(waiting) = self.waiting.get_mut(&key) else { return Ok(()) };
+        // Where nothing was sent, nothing was written down yet.
+        waiting.tries += u8::from(!std::mem::replace(&mut waiting.is_trying, false));
+        let tries = waiting.tries;
+        let due_ms = until_ms.max(desk.now_ms + pause_ms(tries));
+        let ends_ms = waiting.seen_ms.max(self.open_ms) + PATIENCE_MS;
+        if desk.is_last_try() || tries >= MOST_TRIES || due_ms >= ends_ms {
+            return self.finish(desk, key, End::Own(outcome));
+        }
+        let key_bytes = key_of(&desk.roster.entries[key.0 as usize].feed.id, key.1);
+        let Some(plan) = desk.outbox.get_in(PAGES, &key_bytes)?.as_deref().and_then(from_bytes::<Plan>)
+        else {
+            return self.finish(desk, key, End::Own(outcome));
+        };
+        let plan = Plan { tries, again_ms: due_ms, domain_until_ms: until_ms, ..plan };
+        desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
+        self.queue.remove(waiting.domain, waiting.place(), key);
+        waiting.domain = crate::feeds::roster::domain(&plan.url);
+        (waiting.due_ms, waiting.trail) = (due_ms, None);
+        self.queue.add(waiting.domain, waiting.place(), key);
+        Ok(())
+    }
+}
+
+/// Until when a registered domain wants to be left alone, where it says so.
+fn held_back(answer: &Answer, now_ms: i64) -> Option<i64> {
+    let Answer::Came(came) = answer else { return None };
+    let pause_ms = match came.status {
+        429 => came.retry_after_ms.unwrap_or(THROTTLED_MS),
+        503 => came.retry_after_ms.unwrap_or(BUSY_MS),
+        _ => return None,
+    };
+    Some(now_ms.saturating_add(pause_ms.min(WEEK)))
+}
+
+/// Where a redirect leads.
+fn redirect(at: &Url, came: &Came, desk: &Desk<'_>) -> Result<Url, PageOutcome> {
+    let location = came.location.as_deref().ok_or(PageOutcome::ServerError)?;
+    check_redirect(at, location, &desk.config.allowed).map_err(|why| match why {
+        BadUrl::Unreadable => PageOutcome::Redirects,
+        BadUrl::Scheme | BadUrl::Credentials | BadUrl::NotPublic | BadUrl::LocalName | BadUrl::Downgrade => {
+            PageOutcome::RefusedAddress
+        }
+    })
+}

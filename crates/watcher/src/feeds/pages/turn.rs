@@ -1,0 +1,246 @@
+//! One turn of one line: what the item at its head needs next, and whether it may be sent.
+
+use barid_log::{Wish, failpoint};
+use url::Url;
+
+use super::answer::{Landed, What};
+use super::queue::Key;
+use super::robots::Rules;
+use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
+use super::{
+    DRAIN_PATIENCE_MS, Desk, End, MOST_IN_FLIGHT, PATIENCE_MS, PAUSES_MS, PageOutcome, Pages, article,
+};
+use crate::WatcherError;
+use crate::feeds::address::check_url;
+use crate::feeds::budget::Domain;
+use crate::feeds::engine::{Answer, Request};
+use crate::feeds::fetch;
+
+/// Tries of a page, the first one included.
+pub(super) const MOST_TRIES: u8 = 4;
+const _: () = assert!(MOST_TRIES as usize == PAUSES_MS.len() + 1);
+
+/// A request that may be sent once it is written down.
+#[derive(Debug)]
+pub(in crate::feeds) struct Ready {
+    pub(super) key: Key,
+    pub(super) number: u64,
+    /// The line that waits for it.
+    pub(super) line: Domain,
+    pub(super) what: What,
+    /// The site's own pause between requests.
+    pub(super) delay_ms: i64,
+    pub(super) request: Request,
+}
+
+/// What an item needs.
+enum Need {
+    Ask {
+        what: What,
+        url: Url,
+        delay_ms: i64,
+    },
+    /// No request: its page is not allowed, or nobody can say.
+    End(PageOutcome),
+    Retry(PageOutcome),
+}
+
+enum Turn {
+    Ready(Box<Ready>),
+    /// The line stands until then.
+    Later(i64),
+    /// It has left the line, or stands elsewhere in it.
+    Done,
+}
+
+impl Pages {
+    /// Takes what is due, as far as budgets go, and writes it down, `begun` being polls that go out now. Polls go first: pages get half of the
+    /// requests under way at most.
+    pub(in crate::feeds) fn begin(
+        &mut self,
+        desk: &mut Desk<'_>,
+        begun: usize,
+    ) -> Result<Vec<Ready>, WatcherError> {
+        match desk.wish {
+            Wish::Stop => return Ok(Vec::new()),
+            // Nobody is asked, and nobody's patience ends.
+            Wish::Run | Wish::Drain if desk.is_down => {
+                self.open_ms = desk.now_ms;
+                return Ok(Vec::new());
+            }
+            Wish::Run | Wish::Drain => {}
+        }
+        let most = desk.config.max_in_flight;
+        let room = (most / 2).clamp(1, MOST_IN_FLIGHT).min(most.saturating_sub(desk.polls + begun));
+        if std::mem::take(&mut self.has_delivered) {
+            failpoint("feeds.page.done");
+        }
+        // What was put to wait just now is looked up below.
+        desk.outbox.flush()?;
+        let mut ready = Vec::new();
+        while self.in_flight + ready.len() < room {
+            let Some((line, key)) = self.queue.next(desk.now_ms) else { break };
+            match self.turn(desk, key)? {
+                Turn::Ready(one) => {
+                    self.queue.begin(line);
+                    ready.push(*one);
+                }
+                Turn::Later(at_ms) => self.queue.hold(line, at_ms),
+                Turn::Done => {
+                    self.queue.wake(line);
+                    // Where nothing is asked, thousands may be delivered in a row.
+                    if desk.outbox.is_full() {
+                        desk.outbox.flush()?;
+                    }
+                }
+            }
+        }
+        self.in_flight += ready.len();
+        Ok(ready)
+    }
+
+    fn turn(&mut self, desk: &mut Desk<'_>, key: Key) -> Result<Turn, WatcherError> {
+        let Some(waiting) = self.waiting.get(&key) else { return Ok(Turn::Done) };
+        let (line, seen_ms) = (waiting.domain, waiting.seen_ms);
+        let ends_ms = seen_ms.max(self.open_ms) + PATIENCE_MS;
+        let ended = if waiting.is_trying {
+            None
+        } else if waiting.tries >= MOST_TRIES {
+            Some(PageOutcome::Interrupted)
+        } else {
+            (desk.now_ms >= ends_ms).then_some(PageOutcome::NotReached)
+        };
+        if let Some(outcome) = ended {
+            self.finish(desk, key, End::Own(outcome))?;
+            return Ok(Turn::Done);
+        }
+        let feed = desk.roster.entries[key.0 as usize].feed.id.as_str();
+        let key_bytes = key_of(feed, key.1);
+        let Some(mut plan) = desk.outbox.get_in(PAGES, &key_bytes)?.as_deref().and_then(from_bytes::<Plan>)
+        else {
+            self.finish(desk, key, End::Own(PageOutcome::Fault))?;
+            return Ok(Turn::Done);
+        };
+        let (what, url, delay_ms) = match self.need(desk, key, &plan)? {
+            Need::Ask { what, url, delay_ms } => (what, url, delay_ms),
+            Need::End(outcome) => {
+                self.finish(desk, key, End::Own(outcome))?;
+                return Ok(Turn::Done);
+            }
+            Need::Retry(outcome) => {
+                self.retry(desk, key, outcome, 0)?;
+                return Ok(Turn::Done);
+            }
+        };
+        // Whoever ran before us may have asked just now, and nobody wrote down when.
+        let clear_ms = self.started_ms + delay_ms;
+        if desk.now_ms < clear_ms && !self.queue.was_asked(line) {
+            return Ok(Turn::Later(clear_ms));
+        }
+        if let Err(later_ms) = desk.budget.take_unclaimed(Domain::of(&url), desk.now_ms) {
+            let is_too_late =
+                later_ms >= ends_ms || desk.is_last_try() && later_ms - desk.now_ms > DRAIN_PATIENCE_MS;
+            if is_too_late {
+                self.finish(desk, key, End::Own(PageOutcome::Throttled))?;
+                return Ok(Turn::Done);
+            }
+            return Ok(Turn::Later(later_ms));
+        }
+        let Some(waiting) = self.waiting.get_mut(&key) else { return Ok(Turn::Done) };
+        if !std::mem::replace(&mut waiting.is_trying, true) {
+            failpoint("feeds.page.waiting");
+            waiting.tries += 1;
+            plan.tries = waiting.tries;
+            plan.again_ms = desk.now_ms + pause_ms(waiting.tries);
+            desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
+        }
+        let request = Request { url, etag: None, last_modified: None };
+        Ok(Turn::Ready(Box::new(Ready { key, number: waiting.number, line, what, delay_ms, request })))
+    }
+
+    /// What is asked for an item: its page, or first what the site's robots.txt says of it.
+    fn need(&mut self, desk: &mut Desk<'_>, key: Key, plan: &Plan) -> Result<Need, WatcherError> {
+        let trail = self.waiting.get(&key).and_then(|waiting| waiting.trail.as_deref());
+        if let Some((origin, url, hops)) = trail.and_then(|trail| trail.robots.clone()) {
+            return Ok(Need::Ask { what: What::Robots { origin, hops }, url, delay_ms: 0 });
+        }
+        let (url, hops) = match trail.and_then(|trail| trail.page.clone()) {
+            Some(page) => page,
+            // Checked when it was found; what is allowed may be configured otherwise since.
+            None => match check_url(&plan.url, &desk.config.allowed) {
+                Ok(url) => (url, 0),
+                Err(_) => return Ok(Need::End(PageOutcome::RefusedAddress)),
+            },
+        };
+        let origin = url.origin().ascii_serialization();
+        let site = desk.outbox.get_in(ROBOTS, origin.as_bytes())?.as_deref().and_then(from_bytes::<Site>);
+        let Some(site) = site.filter(|site| desk.now_ms < site.good_until_ms) else {
+            let mut robots = url;
+            robots.set_path("/robots.txt");
+            robots.set_query(None);
+            return Ok(Need::Ask { what: What::Robots { origin, hops: 0 }, url: robots, delay_ms: 0 });
+        };
+        Ok(match site.rules {
+            None => Need::Retry(PageOutcome::RobotsUnreachable),
+            Some(rules) if !rules.allows(&url) => Need::End(PageOutcome::Robots),
+            Some(rules) => Need::Ask { what: What::Page { hops }, url, delay_ms: rules.delay_ms },
+        })
+    }
+
+    /// Sends requests that were written down.
+    pub(in crate::feeds) fn launch(&self, ready: Vec<Ready>) {
+        if !ready.is_empty() {
+            failpoint("feeds.page.asked");
+        }
+        for one in ready {
+            let (client, landing) = (self.client.clone(), self.landing.clone());
+            let (clock, readers) = (self.clock.clone(), self.readers.clone());
+            self.runtime.spawn(async move {
+                let (result, cost) = client.send(&one.request).await;
+                let mut landed = Landed { ready: one, answer: None, rules: None, article: None, cost };
+                match result {
+                    Err(failure) => landed.answer = Some(Answer::Failed(failure)),
+                    Ok(response) => {
+                        landed.answer = Some(Answer::Came(fetch::came(&response, clock())));
+                        match landed.ready.what {
+                            What::Robots { .. } => landed.rules = Some(Rules::parse(&response.body)),
+                            What::Page { .. } if matches!(response.status, 200 | 226) => {
+                                let url = landed.ready.request.url.clone();
+                                landed.article = Some(read(response, url, readers).await);
+                            }
+                            What::Page { .. } => {}
+                        }
+                    }
+                }
+                // Nobody listens any more once the poller has stopped.
+                let _ = landing.send(landed);
+            });
+        }
+    }
+}
+
+/// How long after a try the next one is.
+pub(super) fn pause_ms(tries: u8) -> i64 {
+    PAUSES_MS[usize::from(tries.saturating_sub(1)).min(PAUSES_MS.len() - 1)]
+}
+
+/// Reads a page on a thread of its own, few at a time. One that keeps a thread busy for good costs that thread, and no other page waits for it.
+async fn read(
+    response: fetch::Response,
+    url: Url,
+    readers: std::sync::Arc<tokio::sync::Semaphore>,
+) -> Result<article::Article, PageOutcome> {
+    const MOST_TIME: std::time::Duration = std::time::Duration::from_secs(60);
+    let media = response.headers.get(hyper::header::CONTENT_TYPE);
+    let media = media.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let reading = async {
+        let permit = readers.acquire_owned().await;
+        let body = response.body;
+        let read = move || {
+            let _permit = permit;
+            article::read(&body, media.as_deref(), &url)
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(PageOutcome::Fault))
+    };
+    tokio::time::timeout(MOST_TIME, reading).await.unwrap_or(Err(PageOutcome::Fault))
+}
