@@ -11,7 +11,7 @@ use super::{Desk, End, FORGET_SITES_MS, PATIENCE_MS, PageOutcome, Pages, Trail, 
 use crate::WatcherError;
 use crate::feeds::address::{BadUrl, check_redirect};
 use crate::feeds::budget::{Domain, GAP_MS};
-use crate::feeds::engine::{Answer, Came, MOST_HOPS};
+use crate::feeds::engine::{Answer, Came, Failure, MOST_HOPS};
 use crate::feeds::fetch::Cost;
 use crate::feeds::policy::{DAY, HOUR, MINUTE, WEEK};
 
@@ -171,9 +171,14 @@ impl Pages {
                 400..=499 => own(PageOutcome::Refused),
                 _ => Err(PageOutcome::ServerError),
             },
-            Some(Answer::Failed(failure)) => match PageOutcome::from(failure) {
-                outcome @ (PageOutcome::TooBig | PageOutcome::RefusedAddress) => own(outcome),
-                outcome => Err(outcome),
+            Some(Answer::Failed(failure)) => match failure {
+                Failure::TooBig | Failure::RefusedAddress => own(failure.into()),
+                Failure::Timeout
+                | Failure::Dns
+                | Failure::Tls
+                | Failure::Connect
+                | Failure::Slow
+                | Failure::Protocol => Err(failure.into()),
             },
             None => own(PageOutcome::Fault),
         };

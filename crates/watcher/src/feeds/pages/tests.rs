@@ -112,42 +112,36 @@ fn items_come_with_the_text_of_their_pages_once_and_their_pages_are_asked_once()
     assert_eq!(paths(&server), ["/feed"], "what is known is not asked for again");
 }
 
-#[test]
-fn whatever_is_wrong_with_a_page_its_item_comes_with_its_own_text_and_the_reason() {
-    let long = "A long text of the feed's own. ".repeat(40);
-    let served = long.clone();
-    let server = Server::start(move |asked, stream| match asked.path.as_str() {
-        "/feed" => {
-            let items = [
-                ("forbidden", "/private/1", "own"),
-                ("missing", "/404", "own"),
-                ("gone", "/410", "own"),
-                ("refused", "/403", "own"),
-                ("broken", "/500", "own"),
-                ("pdf", "/pdf", "own"),
-                ("short", "/short", served.as_str()),
-                ("paid", "/paid", "own"),
-                ("challenge", "/challenge", "own"),
-                ("inside", "/inside", "own"),
-                ("loop", "/loop", "own"),
-                ("home", "/home", "own"),
-                ("big", "/big", "own"),
-                ("empty", "/empty", "own"),
-                ("dropped", "/dropped", "own"),
-                ("nowhere", "", "own"),
-            ];
-            answer(stream, "200 OK", &[], rss(asked, &items).as_bytes());
-        }
+/// Pages that cannot be had: the item's id, the path, and how it ends.
+const BAD_PAGES: [(&str, &str, PageOutcome); 16] = [
+    ("forbidden", "/private/1", PageOutcome::Robots),
+    ("missing", "/404", PageOutcome::Gone),
+    ("gone", "/410", PageOutcome::Gone),
+    ("refused", "/403", PageOutcome::Refused),
+    ("broken", "/500", PageOutcome::ServerError),
+    ("pdf", "/pdf", PageOutcome::NotHtml),
+    ("short", "/short", PageOutcome::Shorter),
+    ("paid", "/paid", PageOutcome::Paywall),
+    ("challenge", "/challenge", PageOutcome::Challenge),
+    ("inside", "/inside", PageOutcome::RefusedAddress),
+    ("loop", "/loop", PageOutcome::Redirects),
+    ("home", "/home", PageOutcome::Gone),
+    ("big", "/big", PageOutcome::TooBig),
+    ("empty", "/empty", PageOutcome::NoArticle),
+    ("dropped", "/dropped", PageOutcome::ServerError),
+    ("nowhere", "", PageOutcome::NoLink),
+];
+
+fn bad_page(asked: &Asked, stream: &mut dyn ReadWrite) {
+    let paid = "<script type='application/ld+json'>{\"isAccessibleForFree\":false}</script>";
+    match asked.path.as_str() {
         "/robots.txt" => answer(stream, "200 OK", &[], b"user-agent: barid\ndisallow: /private"),
         "/410" => answer(stream, "410 Gone", &[], b""),
         "/403" => answer(stream, "403 Forbidden", &[], b""),
         "/500" => answer(stream, "500 Internal Server Error", &[], b""),
         "/pdf" => answer(stream, "200 OK", &[("Content-Type", "application/pdf")], b"%PDF-1.7"),
         "/short" => html(stream, &page("Short", "")),
-        "/paid" => html(
-            stream,
-            &page("Paid", "<script type='application/ld+json'>{\"isAccessibleForFree\":false}</script>"),
-        ),
+        "/paid" => html(stream, &page("Paid", paid)),
         "/challenge" => {
             answer(stream, "200 OK", &[("cf-mitigated", "challenge")], page("Wait", "").as_bytes())
         }
@@ -158,32 +152,29 @@ fn whatever_is_wrong_with_a_page_its_item_comes_with_its_own_text_and_the_reason
         "/empty" => html(stream, "<html><body><p>Enable JavaScript.</p></body></html>"),
         "/dropped" => {}
         _ => missing(stream),
+    }
+}
+
+#[test]
+fn whatever_is_wrong_with_a_page_its_item_comes_with_its_own_text_and_the_reason() {
+    let long = "A long text of the feed's own. ".repeat(40);
+    let text = move |id| if id == "short" { long.clone() } else { "own".to_owned() };
+    let server = Server::start(move |asked, stream| {
+        if asked.path != "/feed" {
+            return bad_page(asked, stream);
+        }
+        let texts = BAD_PAGES.map(|(id, ..)| text(id));
+        let items: Vec<(&str, &str, &str)> =
+            BAD_PAGES.iter().zip(&texts).map(|((id, path, _), text)| (*id, *path, text.as_str())).collect();
+        answer(stream, "200 OK", &[], rss(asked, &items).as_bytes());
     });
     let place = place(&[server.url("/feed")]);
     let summary = place.drain();
     assert_eq!((summary.documents, summary.pages), (16, 0));
     let mut found = told(&place.documents());
     found.sort();
-    let mut expected = [
-        ("forbidden", PageOutcome::Robots),
-        ("missing", PageOutcome::Gone),
-        ("gone", PageOutcome::Gone),
-        ("refused", PageOutcome::Refused),
-        ("broken", PageOutcome::ServerError),
-        ("pdf", PageOutcome::NotHtml),
-        ("short", PageOutcome::Shorter),
-        ("paid", PageOutcome::Paywall),
-        ("challenge", PageOutcome::Challenge),
-        ("inside", PageOutcome::RefusedAddress),
-        ("loop", PageOutcome::Redirects),
-        ("home", PageOutcome::Gone),
-        ("big", PageOutcome::TooBig),
-        ("empty", PageOutcome::NoArticle),
-        ("dropped", PageOutcome::ServerError),
-        ("nowhere", PageOutcome::NoLink),
-    ]
-    .map(|(key, outcome)| {
-        said(key, outcome, if key == "short" { "A long text of the feed's own" } else { "own" })
+    let mut expected = BAD_PAGES.map(|(id, _, outcome)| {
+        said(id, outcome, if id == "short" { "A long text of the feed's own" } else { "own" })
     });
     expected.sort();
     assert_eq!(found, expected);
