@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use barid_log::{Control, Wish};
+use barid_log::{Change, Control, Log, Unit, Wish};
 use barid_record::RawDocument;
 
-use super::PageOutcome;
+use super::state::{Plan, from_bytes, to_bytes};
+use super::{PAGES, PageOutcome};
 use crate::feeds::policy::{DAY, HOUR, MINUTE};
 use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
 use crate::feeds::tests::place::Place;
+use crate::feeds::worker_spec;
 
 const SENTENCE: &str = "The council of the harbour town decided on Tuesday to build a fourth quay, after years of talks with the fishermen, who had feared for their berths, and with the railway.";
 
@@ -362,6 +364,45 @@ fn items_wait_over_a_restart_and_a_changed_item_comes_after_its_first_version() 
     );
     assert_eq!(of("b"), [said("b", PageOutcome::Page, "Page b 1")]);
     drop(server);
+}
+
+#[test]
+fn a_try_is_written_down_before_it_goes_out_and_a_page_that_ends_every_process_is_given_up() {
+    let control = Control::default();
+    let stopping = control.clone();
+    let server = Server::start(move |asked, stream| match asked.path.as_str() {
+        "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("a", "/a", "own")]).as_bytes()),
+        "/robots.txt" => missing(stream),
+        _ => {
+            // The process ends, and the page never comes.
+            stopping.ask(Wish::Stop);
+            std::thread::sleep(Duration::from_secs(20));
+        }
+    });
+    let place = place(&[server.url("/feed")]);
+    place.run(&control);
+    let log = place.log();
+    let mut worker = log.worker(worker_spec()).expect("the only poller");
+    let mut plans = Vec::new();
+    worker
+        .scan(PAGES, b"", &mut |key, value| {
+            plans.push((key.to_vec(), from_bytes::<Plan>(value).expect("ours")))
+        })
+        .expect("readable");
+    let (key, plan) = plans.pop().expect("it waits");
+    assert_eq!((plan.tries, plans.len()), (1, 0));
+    assert!(plan.again_ms >= plan.seen_ms + 10 * MINUTE, "{plan:?}");
+    // As if that had happened three times more.
+    let plan = Plan { tries: 4, again_ms: plan.seen_ms, ..plan };
+    let change = Change::Put { table: PAGES, key: key.into(), value: to_bytes(&plan) };
+    let ticket = worker.submit(Unit { state: vec![change], ..Unit::default() }).expect("taken");
+    worker.wait(ticket).expect("durable");
+    drop(worker);
+    log.close().expect("the log closes");
+    assert_eq!(paths(&server), ["/feed", "/robots.txt", "/a"]);
+    place.later(HOUR / 2).drain();
+    assert_eq!(told(&place.documents()), [said("a", PageOutcome::Interrupted, "own")]);
+    assert_eq!(paths(&server).len(), 0);
 }
 
 #[test]
