@@ -10,8 +10,8 @@ use barid_record::RawDocument;
 use super::state::{Plan, from_bytes, to_bytes};
 use super::{PAGES, PageOutcome};
 use crate::feeds::policy::{DAY, HOUR, MINUTE};
-use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
 use crate::feeds::tests::place::Place;
+use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
 use crate::feeds::worker_spec;
 
 const SENTENCE: &str = "The council of the harbour town decided on Tuesday to build a fourth quay, after years of talks with the fishermen, who had feared for their berths, and with the railway.";
@@ -435,7 +435,7 @@ fn requests_to_a_site_keep_their_distance_and_the_one_it_asks_for() {
                 &[],
                 rss(asked, &[("a", "/a", "own"), ("b", "/b", "own"), ("c", "/c", "own")]).as_bytes(),
             ),
-            "/robots.txt" => answer(stream, "200 OK", &[], b"user-agent: *\ncrawl-delay: 8\n"),
+            "/robots.txt" => answer(stream, "200 OK", &[], b"user-agent: *\ncrawl-delay: 40\n"),
             _ => html(stream, &page("Text", "")),
         }
     });
@@ -446,7 +446,10 @@ fn requests_to_a_site_keep_their_distance_and_the_one_it_asks_for() {
     assert_eq!(names, ["/feed", "/robots.txt", "/c", "/b", "/a"]);
     // By the poller's clock, of which one tick is 40 ms, and less what a thread may be late.
     let gaps: Vec<u128> = starts.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_millis() * 40).collect();
-    assert!(gaps.iter().zip([1000, 8000, 8000, 8000]).all(|(gap, least)| *gap + 400 >= least), "{gaps:?}");
+    assert!(
+        gaps.iter().zip([1000, 40_000, 40_000, 40_000]).all(|(gap, least)| *gap + 400 >= least),
+        "{gaps:?}"
+    );
 }
 
 #[test]
