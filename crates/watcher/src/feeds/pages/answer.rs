@@ -53,6 +53,9 @@ impl Pages {
             let until_ms = landed.answer.as_ref().and_then(|answer| held_back(answer, desk.now_ms));
             if let Some(until_ms) = until_ms {
                 desk.budget.back_off(Domain::of(&request.url), until_ms);
+                if matches!(what, What::Page { .. }) {
+                    remember(desk, &request.url, until_ms)?;
+                }
             }
             let is_here = self.waiting.get(&key).is_some_and(|waiting| waiting.number == number);
             match what {
@@ -112,14 +115,18 @@ impl Pages {
         };
         desk.metrics.pages.site(rules.is_some());
         let site = match rules {
-            Some(rules) => Site { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules) },
+            Some(rules) => {
+                Site { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
+            }
             None => {
                 // What it said last goes on, for a month.
                 let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
                 let last = last.as_deref().and_then(from_bytes::<Site>);
                 let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
                 let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
-                Site { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules }
+                let until_ms =
+                    landed.answer.as_ref().and_then(|answer| held_back(answer, now_ms)).unwrap_or(0);
+                Site { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
             }
         };
         desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
@@ -231,7 +238,7 @@ impl Pages {
         else {
             return self.finish(desk, key, End::Own(outcome));
         };
-        let plan = Plan { tries, again_ms: due_ms, domain_until_ms: until_ms, ..plan };
+        let plan = Plan { tries, again_ms: due_ms, ..plan };
         desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
         self.queue.remove(waiting.domain, waiting.place(), key);
         waiting.domain = crate::feeds::roster::domain(&plan.url);
@@ -239,6 +246,16 @@ impl Pages {
         self.queue.add(waiting.domain, waiting.place(), key);
         Ok(())
     }
+}
+
+/// Writes down that a site wants to be left alone: the next process must know.
+fn remember(desk: &mut Desk<'_>, url: &Url, until_ms: i64) -> Result<(), WatcherError> {
+    let origin = url.origin().ascii_serialization();
+    let site = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
+    let site = site.as_deref().and_then(from_bytes::<Site>).unwrap_or_default();
+    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&Site { until_ms, ..site }));
+    // What it allows may be looked up next.
+    desk.outbox.flush()
 }
 
 /// Until when a registered domain wants to be left alone, where it says so.

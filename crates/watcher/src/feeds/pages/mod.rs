@@ -202,9 +202,6 @@ impl Pages {
         })?;
         plans.sort_by_key(|(_, plan)| plan.seen_ms);
         for (key, plan) in plans {
-            if plan.domain_until_ms > desk.now_ms {
-                desk.budget.back_off(super::roster::domain(&plan.url), plan.domain_until_ms);
-            }
             self.wait_for(key, &plan);
         }
         for key in orphans {
@@ -262,13 +259,7 @@ impl Pages {
                 return Ok(deliver::hand_over(desk, document));
             }
         };
-        let plan = Plan {
-            url: url.into(),
-            seen_ms: desk.now_ms,
-            tries: 0,
-            again_ms: desk.now_ms,
-            domain_until_ms: 0,
-        };
+        let plan = Plan { url: url.into(), seen_ms: desk.now_ms, tries: 0, again_ms: desk.now_ms };
         let saved = to_bytes(&Saved { item, from: from.to_owned() });
         let (bytes, key_bytes) = (saved.len(), state::key(&feed, key.1));
         desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
@@ -359,15 +350,20 @@ impl Pages {
         if desk.now_ms - self.swept_ms >= DAY { self.forget_sites(desk) } else { Ok(()) }
     }
 
+    /// Forgets sites that nobody asked about for long. Those that want to be left alone are.
     fn forget_sites(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
         self.swept_ms = desk.now_ms;
-        let mut old = Vec::new();
+        let (mut old, mut held) = (Vec::new(), Vec::new());
         let before_ms = desk.now_ms - FORGET_SITES_MS;
         desk.outbox.scan_in(ROBOTS, b"", &mut |key, value| {
-            if from_bytes::<Site>(value).is_none_or(|site| site.good_until_ms < before_ms) {
+            let site = from_bytes::<Site>(value).unwrap_or_default();
+            if site.until_ms > desk.now_ms {
+                held.push((super::roster::domain(&String::from_utf8_lossy(key)), site.until_ms));
+            } else if site.good_until_ms < before_ms {
                 old.push(key.to_vec());
             }
         })?;
+        held.into_iter().for_each(|(domain, until_ms)| desk.budget.back_off(domain, until_ms));
         old.iter().for_each(|key| desk.outbox.delete_in(ROBOTS, key));
         Ok(())
     }

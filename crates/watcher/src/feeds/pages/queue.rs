@@ -49,8 +49,8 @@ impl Queue {
         }
     }
 
-    /// Who is first in a line that may move now. The line stands until one of the calls below is made for it.
-    pub(super) fn next(&mut self, now_ms: i64) -> Option<(Domain, Key)> {
+    /// Who is first in a line that may move now, and where. The line stands until one of the calls below is made for it.
+    pub(super) fn next(&mut self, now_ms: i64) -> Option<(Domain, Place, Key)> {
         while let Some(Reverse((at_ms, domain))) = self.heap.peek().copied().filter(|head| head.0.0 <= now_ms)
         {
             self.heap.pop();
@@ -60,8 +60,8 @@ impl Queue {
             }
             line.wake_ms = i64::MAX;
             match line.pages.first() {
-                Some(((due_ms, _), key)) if line.not_before_ms.max(*due_ms) <= now_ms => {
-                    return Some((domain, *key));
+                Some((place, key)) if line.not_before_ms.max(place.0) <= now_ms => {
+                    return Some((domain, *place, *key));
                 }
                 Some(_) => self.wake(domain),
                 None => {}
@@ -137,19 +137,19 @@ mod tests {
         queue.add(NEWS, (10, 1), (0, 1));
         queue.add(Domain(2), (15, 1), (1, 1));
         assert_eq!((queue.next(9), queue.next_ms()), (None, Some(10)));
-        assert_eq!(queue.next(30), Some((NEWS, (0, 1))));
+        assert_eq!(queue.next(30), Some((NEWS, (10, 1), (0, 1))));
         queue.begin(NEWS);
         queue.remove(NEWS, (10, 1), (0, 1));
-        assert_eq!(queue.next(30), Some((Domain(2), (1, 1))));
+        assert_eq!(queue.next(30), Some((Domain(2), (15, 1), (1, 1))));
         queue.wake(NEWS);
         assert_eq!(queue.next(30), None, "one is under way");
         queue.end(NEWS, 1030);
-        assert_eq!((queue.next(1029), queue.next(1030)), (None, Some((NEWS, (0, 2)))));
+        assert_eq!((queue.next(1029), queue.next(1030)), (None, Some((NEWS, (20, 2), (0, 2)))));
         assert_eq!(queue.next(1030), None, "it stands until it is told to move");
         queue.hold(NEWS, 2000);
-        assert_eq!((queue.next(1999), queue.next(2000)), (None, Some((NEWS, (0, 2)))));
+        assert_eq!((queue.next(1999), queue.next(2000)), (None, Some((NEWS, (20, 2), (0, 2)))));
         queue.wake(NEWS);
-        assert_eq!(queue.next(2000), Some((NEWS, (0, 2))));
+        assert_eq!(queue.next(2000), Some((NEWS, (20, 2), (0, 2))));
     }
 
     #[test]
@@ -158,10 +158,10 @@ mod tests {
         queue.add(NEWS, (500, 1), (0, 1));
         queue.add(NEWS, (100, 2), (0, 2));
         assert_eq!((queue.has_due(99), queue.has_due(100)), (false, true));
-        assert_eq!(queue.next(100), Some((NEWS, (0, 2))));
+        assert_eq!(queue.next(100), Some((NEWS, (100, 2), (0, 2))));
         queue.remove(NEWS, (100, 2), (0, 2));
         queue.wake(NEWS);
-        assert_eq!((queue.next(499), queue.next(500)), (None, Some((NEWS, (0, 1)))));
+        assert_eq!((queue.next(499), queue.next(500)), (None, Some((NEWS, (500, 1), (0, 1)))));
         queue.remove(NEWS, (500, 1), (0, 1));
         queue.hold(NEWS, 900);
         queue.sweep(899);

@@ -34,8 +34,6 @@ pub(super) struct Plan {
     pub(super) tries: u8,
     /// Not asked before this.
     pub(super) again_ms: i64,
-    /// Nothing of its registered domain is asked before this: it said 429 or 503.
-    pub(super) domain_until_ms: i64,
 }
 
 /// Of one article: what the feed says.
@@ -47,7 +45,7 @@ pub(super) struct Saved {
 }
 
 /// What a site's robots.txt said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Site {
     /// When it was read; 0 where it never was.
     pub(super) read_ms: i64,
@@ -55,6 +53,8 @@ pub(super) struct Site {
     pub(super) good_until_ms: i64,
     /// `None`: it cannot be reached, so nothing is allowed for now.
     pub(super) rules: Option<Rules>,
+    /// Nothing of its registered domain is asked before this: it said 429 or 503.
+    pub(super) until_ms: i64,
 }
 
 /// A table's value.
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(from_key(&key("news", u64::MAX)), Some(("news", u64::MAX)));
         assert_eq!(from_key(&key("news", 0)), Some(("news", 0)), "whatever bytes the hash has");
         assert_eq!((from_key(b"news"), from_key(b"news12345678")), (None, None));
-        let plan = Plan { url: "u".into(), seen_ms: 1, tries: 2, again_ms: 3, domain_until_ms: 4 };
+        let plan = Plan { url: "u".into(), seen_ms: 1, tries: 2, again_ms: 3 };
         let bytes = to_bytes(&plan);
         assert_eq!(from_bytes::<Plan>(&bytes), Some(plan));
         for cut in 0..bytes.len() {

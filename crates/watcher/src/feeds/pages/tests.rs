@@ -468,6 +468,8 @@ fn who_says_too_many_requests_is_left_alone_by_all() {
     place.drain();
     assert_eq!(told(&place.documents()), ["c", "b", "a"].map(|key| said(key, PageOutcome::Throttled, "own")));
     assert_eq!(paths(&server), ["/feed", "/robots.txt", "/c"]);
+    assert_eq!(place.later(HOUR + HOUR / 2).drain().polls, 0, "the feed is due, and its site said two hours");
+    assert_eq!(place.later(HOUR).drain().polls, 1);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::queue::Key;
 use super::robots::Rules;
 use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
 use super::{
-    DRAIN_PATIENCE_MS, Desk, End, MOST_IN_FLIGHT, PATIENCE_MS, PAUSES_MS, PageOutcome, Pages, article,
+    DRAIN_PATIENCE_MS, Desk, End, MOST_IN_FLIGHT, PATIENCE_MS, PAUSES_MS, PageOutcome, Pages, Waiting,
+    article,
 };
 use crate::WatcherError;
 use crate::feeds::address::check_url;
@@ -79,7 +80,14 @@ impl Pages {
         desk.outbox.flush()?;
         let mut ready = Vec::new();
         while self.in_flight + ready.len() < room {
-            let Some((line, key)) = self.queue.next(desk.now_ms) else { break };
+            let Some((line, place, key)) = self.queue.next(desk.now_ms) else { break };
+            let stands = |one: &Waiting| one.domain == line && one.place() == place;
+            if !self.waiting.get(&key).is_some_and(stands) {
+                // It left without a word: a fault that must not hold the line up.
+                self.queue.remove(line, place, key);
+                self.queue.wake(line);
+                continue;
+            }
             match self.turn(desk, key)? {
                 Turn::Ready(one) => {
                     self.queue.begin(line);
