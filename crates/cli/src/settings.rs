@@ -13,6 +13,7 @@ use barid_watcher::feeds::address::Allowed;
 use barid_watcher::feeds::engine::Feed;
 use barid_watcher::feeds::fetch::Trust;
 use barid_watcher::feeds::opml::{self, Outline};
+use barid_watcher::feeds::websub::WebSubConfig;
 use barid_watcher::{Fields, FilesConfig};
 
 use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
@@ -166,6 +167,11 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
         agent: agent(section),
         allowed: Allowed(section.allow_addresses.clone()),
         trust: trust(section)?,
+        websub: section.websub.as_ref().map(|websub| WebSubConfig {
+            listen: websub.listen,
+            callback: websub.callback.clone(),
+            random,
+        }),
         max_in_flight: section.max_in_flight,
         batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
         ..defaults
@@ -176,6 +182,13 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
 pub(crate) fn agent(section: &FeedsSection) -> String {
     let name = concat!("barid/", env!("CARGO_PKG_VERSION"));
     section.contact.as_ref().map_or_else(|| name.to_owned(), |contact| format!("{name} (+{contact})"))
+}
+
+/// 32 bytes that nobody can guess.
+fn random() -> std::io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Who vouches for servers beside the authorities of the system.

@@ -54,6 +54,9 @@ pub struct FeedHealth {
     pub volume_drift: Option<f32>,
     /// How much of its documents was known already, averaged, in percent.
     pub known_percent: f32,
+    /// How its subscription at a hub is doing: `asked`, `active`, `unproven`, `expired`, `refused`, `ending`; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
     /// How often a document shared nothing with the one before it: items may have been missed.
     pub overruns: u32,
 }

@@ -47,6 +47,16 @@ pub enum WatcherError {
         /// Why not.
         problem: String,
     },
+    /// The callback for hubs cannot be opened. Retry when the address is free.
+    #[error(
+        "listen for hubs on {listen}: {source}; hint: change `feeds.websub.listen`, or stop what has that port"
+    )]
+    Listen {
+        /// Where.
+        listen: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The network's threads could not be started. Retry later.
     #[error("start the threads of the network: {source}; hint: check the limits of this process (ulimit -a)")]
     Threads {

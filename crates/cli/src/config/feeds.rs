@@ -1,5 +1,6 @@
 //! `[feeds]` and `[[feed]]`: what to poll, and how.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
@@ -20,12 +21,23 @@ pub(crate) struct FeedsSection {
     pub(crate) allow_addresses: Vec<IpNet>,
     /// Certificates of further authorities, in PEM.
     pub(crate) extra_ca: Option<PathBuf>,
+    /// How hubs are heard.
+    pub(crate) websub: Option<WebSubSection>,
     /// Requests under way, at most.
     pub(crate) max_in_flight: usize,
     /// Whether items get the text of the pages they link to, where a feed's own table says nothing else.
     pub(crate) full_text: bool,
     /// The feeds written here.
     pub(crate) feeds: Vec<FeedSource>,
+}
+
+/// `[feeds.websub]`, where it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebSubSection {
+    /// Where hubs are heard.
+    pub(crate) listen: SocketAddr,
+    /// The address they call, from outside.
+    pub(crate) callback: String,
 }
 
 /// One feed.
@@ -63,6 +75,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
     let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
     let full_text = reader.boolean(&mut section, "full_text", false);
+    let websub = websub(reader, &mut section);
     reader.end(&section);
     let mut allow_addresses = Vec::new();
     for block in blocks {
@@ -104,7 +117,48 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         reader.refuse("E0115", "feeds.contact", why, Some(hint.to_owned()));
     }
     let max_in_flight = usize::try_from(max_in_flight).unwrap_or(200);
-    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, max_in_flight, full_text, feeds }
+    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, websub, max_in_flight, full_text, feeds }
+}
+
+/// Both keys, or neither.
+fn websub(reader: &mut Reader<'_>, feeds: &mut Section<'_>) -> Option<WebSubSection> {
+    let mut section = reader.table(feeds, "websub");
+    let listen = optional(reader.text(&mut section, "listen", ""));
+    let callback = optional(reader.text(&mut section, "callback", ""));
+    reader.end(&section);
+    let (listen, callback) = match (listen, callback) {
+        (None, None) => return None,
+        (Some(listen), Some(callback)) => (listen, callback),
+        (Some(_), None) => {
+            let hint =
+                "the address under which hubs reach `listen`, such as \"https://barid.example.org/hubs\"";
+            reader.refuse("E0105", "feeds.websub.callback", "needed with `listen`".into(), Some(hint.into()));
+            return None;
+        }
+        (None, Some(_)) => {
+            let hint = "an address and a port of this machine, such as \"0.0.0.0:8414\"";
+            reader.refuse("E0105", "feeds.websub.listen", "needed with `callback`".into(), Some(hint.into()));
+            return None;
+        }
+    };
+    let base = url::Url::parse(&callback).ok();
+    let is_base = base.is_some_and(|base| {
+        matches!(base.scheme(), "http" | "https") && base.query().is_none() && base.fragment().is_none()
+    });
+    if !is_base {
+        let why = format!("`{callback}` is not the beginning of an address of the web");
+        let hint = "such as \"https://barid.example.org/hubs\": each feed has a path of its own below it";
+        reader.refuse("E0105", "feeds.websub.callback", why, Some(hint.to_owned()));
+    }
+    match listen.parse() {
+        Ok(listen) => Some(WebSubSection { listen, callback }),
+        Err(_) => {
+            let hint = Some("address and port, such as \"0.0.0.0:8414\" or \"[::]:8414\"".to_owned());
+            let why = format!("`{listen}` is not an address to listen on");
+            reader.refuse("E0110", "feeds.websub.listen", why, hint);
+            None
+        }
+    }
 }
 
 fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>, full_text: bool) -> FeedSource {

@@ -95,6 +95,20 @@ fn full_text_is_wanted_of_all_feeds_or_of_one() {
 }
 
 #[test]
+fn hubs_and_authorities_reach_the_poller() {
+    let text = "[[feed]]\nurl = \"https://news.example/rss\"\n[feeds.websub]\nlisten = \"127.0.0.1:8414\"\ncallback = \"https://a.example/hubs\"\n";
+    let loaded = load_text(text).expect("valid");
+    let websub = crate::settings::feeds(&loaded.config).expect("no list").websub.expect("both keys are set");
+    assert_eq!((websub.listen.port(), websub.callback.as_str()), (8414, "https://a.example/hubs"));
+    let [one, two] = [(); 2].map(|()| (websub.random)().expect("randomness"));
+    assert!(one != two && one != [0; 32]);
+    let missing =
+        load_text("[feeds]\nextra_ca = \"no/such/file.pem\"\n[[feed]]\nurl = \"https://a.example/\"\n");
+    let error = crate::settings::feeds(&missing.expect("valid").config).expect_err("no file").to_string();
+    assert!(error.contains("no/such/file.pem"), "{error}");
+}
+
+#[test]
 fn records_follow_the_data_folder() {
     let loaded = load_text("data_dir = \"/srv/barid\"").expect("valid");
     assert_eq!(loaded.config.jsonl.dir, Path::new("/srv/barid/records"));
@@ -195,6 +209,14 @@ fn each_mistake_has_its_code() {
         ),
         ("E0105", "[feeds]\nallow_addresses = [\"10.0.0.300\"]".to_owned()),
         ("E0115", "[feeds]\nlists = [\"feeds.opml\"]".to_owned()),
+        ("E0105", "[feeds.websub]\nlisten = \"127.0.0.1:8414\"".to_owned()),
+        ("E0105", "[feeds.websub]\ncallback = \"https://a.example/hubs\"".to_owned()),
+        ("E0105", "[feeds.websub]\nlisten = \"127.0.0.1:8414\"\ncallback = \"a.example\"".to_owned()),
+        (
+            "E0105",
+            "[feeds.websub]\nlisten = \"127.0.0.1:8414\"\ncallback = \"https://a.example/?x\"".to_owned(),
+        ),
+        ("E0110", "[feeds.websub]\nlisten = \"8414\"\ncallback = \"https://a.example/hubs\"".to_owned()),
     ];
     for (code, text) in cases {
         assert_eq!(only_problem(&text).0, code, "{text}");

@@ -94,7 +94,7 @@ pub fn check(config: &FeedsConfig, url: &str, clock: &Clock) -> Result<Check, Wa
                     let media = media.and_then(|value| value.to_str().ok());
                     came.content = Some(read::read(&response.body, media, url, 0));
                 }
-                Answer::Came(came)
+                Answer::Came(came).naming(fetch::hubs(response, &request.url))
             }
         };
         let seen = result.map(|response| HopAnswer {

@@ -9,6 +9,7 @@ use super::engine::Feed;
 use super::fetch::{Limits, Resolve, System, Trust};
 use super::pages::{PAGES, ROBOTS, WAITING};
 use super::state::{ASKED, FEED_ORDER, FEEDS};
+use super::websub::{WEBSUB, WebSubConfig};
 
 /// The poller's group, and its name as a writer unless it is given another.
 pub const GROUP: &str = "feeds";
@@ -18,7 +19,7 @@ pub fn worker_spec() -> WorkerSpec {
     WorkerSpec {
         group: GROUP.to_owned(),
         inputs: Vec::new(),
-        tables: vec![FEEDS, ASKED, FEED_ORDER, PAGES, WAITING, ROBOTS],
+        tables: vec![FEEDS, ASKED, FEED_ORDER, PAGES, WAITING, ROBOTS, WEBSUB],
     }
 }
 
@@ -41,6 +42,8 @@ pub struct FeedsConfig {
     pub resolver: Arc<dyn Resolve>,
     /// Who vouches for servers.
     pub trust: Trust,
+    /// How hubs are heard; `None` to poll only.
+    pub websub: Option<WebSubConfig>,
     /// Requests under way, at most.
     pub max_in_flight: usize,
     /// A unit is handed over when its documents have so many bytes.
@@ -60,6 +63,7 @@ impl Default for FeedsConfig {
             limits: Limits::default(),
             resolver: Arc::new(System),
             trust: Trust::default(),
+            websub: None,
             max_in_flight: 200,
             batch_bytes: 1 << 20,
             writer: GROUP.to_owned(),

@@ -19,8 +19,10 @@ use super::reading::{Content, Item, Reading};
 use super::silence::event_time;
 use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Validators};
 
+mod push;
 mod types;
 
+pub use push::push;
 pub use types::{Answer, Came, Counts, Delivered, Failure, Feed, Outcome, Request};
 
 /// Redirects followed in one poll.

@@ -15,6 +15,7 @@ use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
 use super::state::FeedState;
+use super::websub::WebSubMetrics;
 use crate::WatcherError;
 
 /// The poller's metrics. Cloning shares them.
@@ -39,6 +40,7 @@ pub struct FeedMetrics {
     pub(crate) dropped_bytes: IntCounter,
     pub(crate) pages: PageMetrics,
     watched: Watched,
+    pub(super) websub: WebSubMetrics,
 }
 
 /// Series of the watched feeds, by label `feed`.
@@ -117,6 +119,7 @@ impl FeedMetrics {
                 .counter("barid_feed_rejected_dropped_bytes_total", "Bytes of these that are not kept")?,
             pages: PageMetrics::register(registry)?,
             watched: Watched::register(&add)?,
+            websub: WebSubMetrics::register(registry)?,
         };
         metrics.start();
         Ok(metrics)
@@ -157,6 +160,17 @@ impl FeedMetrics {
     /// A poll that ended.
     pub(crate) fn done(&self, done: &Done, now_ms: i64) {
         self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        self.document(done, now_ms);
+    }
+
+    /// Polls that ended.
+    #[cfg(test)]
+    pub(crate) fn polls(&self) -> u64 {
+        Outcome::ALL.iter().map(|outcome| self.fetches.with_label_values(&[outcome.name()]).get()).sum()
+    }
+
+    /// A document that was read, polled or pushed.
+    pub(crate) fn document(&self, done: &Done, now_ms: i64) {
         let counts = done.counts;
         let of = [counts.new, counts.known, counts.updated, counts.undated, counts.future];
         for (verdict, count) in VERDICTS.iter().zip(of) {
@@ -248,7 +262,7 @@ impl Watched {
 }
 
 /// Registers.
-struct Add<'a>(&'a Registry);
+pub(super) struct Add<'a>(pub(super) &'a Registry);
 
 impl Add<'_> {
     fn it<C: Collector + Clone + 'static>(
@@ -260,11 +274,11 @@ impl Add<'_> {
         added.map_err(|source| WatcherError::Metric { metric, source })
     }
 
-    fn counter(&self, name: &'static str, help: &str) -> Result<IntCounter, WatcherError> {
+    pub(super) fn counter(&self, name: &'static str, help: &str) -> Result<IntCounter, WatcherError> {
         self.it(name, IntCounter::new(name, help))
     }
 
-    fn counters(
+    pub(super) fn counters(
         &self,
         name: &'static str,
         help: &str,
@@ -273,11 +287,16 @@ impl Add<'_> {
         self.it(name, IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    fn gauge(&self, name: &'static str, help: &str) -> Result<IntGauge, WatcherError> {
+    pub(super) fn gauge(&self, name: &'static str, help: &str) -> Result<IntGauge, WatcherError> {
         self.it(name, IntGauge::new(name, help))
     }
 
-    fn gauges(&self, name: &'static str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, WatcherError> {
+    pub(super) fn gauges(
+        &self,
+        name: &'static str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, WatcherError> {
         self.it(name, IntGaugeVec::new(Opts::new(name, help), labels))
     }
 

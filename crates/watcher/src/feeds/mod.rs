@@ -29,6 +29,7 @@ mod roster;
 pub mod silence;
 pub mod state;
 mod statement;
+pub mod websub;
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use super::budget::{Budget, Domain};
 use super::config::{Clock, FeedsConfig, FeedsSummary};
-use super::engine::{self, Answer, Delivered, Done, Outcome, Poll, Request, Step};
+use super::engine::{self, Answer, Done, Outcome, Poll, Request, Step};
 use super::fetch::{self, Client, Cost};
 use super::guard;
 use super::metrics::FeedMetrics;
@@ -20,10 +20,14 @@ use super::outage::Outage;
 use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
-use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState, Known};
-use super::{deliver, read, statement};
+use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState};
+use super::websub::Subscriber;
+use super::{read, statement};
 use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
+
+mod hubs;
+mod items;
 
 /// The crash points of the poller: see `barid_log::failpoint`.
 pub const FAILPOINTS: &[&str] = &[
@@ -68,12 +72,13 @@ pub fn run(
         units_in_flight: 8,
         point: "feeds.submit.before",
     };
-    let outbox = Outbox::new(worker, sender)?;
+    let mut outbox = Outbox::new(worker, sender)?;
     let (landing, landed) = channel();
     let roster = Roster::new(&config.feeds, &config.watch);
     let pages = Pages::new(config, &roster, &client, runtime.handle().clone(), Arc::clone(&clock));
     let domains =
         roster.entries.iter().map(|entry| entry.domain).collect::<std::collections::HashSet<_>>().len();
+    let hubs = hubs::open(config, control, &runtime, &mut outbox, metrics, clock())?;
     let mut poller = Poller {
         config,
         metrics,
@@ -86,6 +91,7 @@ pub fn run(
         roster,
         pages,
         outage: Outage::new(domains),
+        hubs,
         redirected: HashMap::new(),
         flying: HashMap::new(),
         landing,
@@ -147,6 +153,7 @@ struct Poller<'a> {
     pages: Pages,
     budget: Budget,
     outage: Outage,
+    hubs: Option<Subscriber>,
     /// Polls that wait for a redirect's turn.
     redirected: HashMap<u32, (Poll, Request)>,
     flying: HashMap<u32, Flying>,
@@ -187,6 +194,10 @@ impl Poller<'_> {
                 // Asked for the first time, and no answer was kept.
                 stored.next_ms = Some(asked.start_ms + HOUR + 2 * MINUTE);
             }
+            if let Some(hubs) = &mut self.hubs {
+                stored.next_ms =
+                    hubs.woken(place, &self.roster.entries[place as usize].feed.id, stored.next_ms);
+            }
             if let Some((domain, until_ms)) = stored.refused {
                 self.budget.back_off(Domain(domain), until_ms);
             }
@@ -208,6 +219,7 @@ impl Poller<'_> {
             self.land(now_ms)?;
             let (pages, mut desk) = self.desk(now_ms);
             pages.land(&mut desk)?;
+            self.hear_hubs(now_ms)?;
             let ready = match wish {
                 Wish::Run => self.begin(now_ms, now_ms)?,
                 Wish::Drain => self.begin(now_ms, drain_from_ms)?,
@@ -215,12 +227,14 @@ impl Poller<'_> {
             };
             let (pages, mut desk) = self.desk(now_ms);
             let page_requests = pages.begin(&mut desk, ready.len())?;
+            let asks = self.begin_asks(wish, now_ms);
             self.outbox.flush()?;
-            if !ready.is_empty() || !page_requests.is_empty() {
+            if !(ready.is_empty() && page_requests.is_empty() && asks.is_empty()) {
                 self.outbox.wait()?;
                 failpoint("feeds.asked.after");
                 ready.into_iter().for_each(|ready| self.launch(ready));
                 self.pages.launch(page_requests);
+                self.send_asks(asks);
             }
             progress(self.summary);
             let is_idle = self.flying.is_empty() && self.redirected.is_empty() && self.deliveries.is_empty();
@@ -289,6 +303,7 @@ impl Poller<'_> {
             let now_ms = (self.clock)();
             let (pages, mut desk) = self.desk(now_ms);
             pages.sweep(&mut desk)?;
+            self.show_hubs();
         }
         self.metrics.own_outage.set(i64::from(self.outage.since_ms().is_some()));
         self.metrics
@@ -411,7 +426,10 @@ impl Poller<'_> {
             let (result, cost) = client.send(&request).await;
             let answer = match result {
                 Err(failure) => Answer::Failed(failure),
-                Ok(response) => answer(response, base, last_hash, clock, parse_seconds).await,
+                Ok(response) => {
+                    let hubs = fetch::hubs(&response, &request.url);
+                    answer(response, base, last_hash, clock, parse_seconds).await.naming(hubs)
+                }
             };
             // Nobody listens any more once the poller has stopped.
             let _ = landing.send(Landed { place, answer, cost });
@@ -435,7 +453,7 @@ impl Poller<'_> {
             self.tell_outage(was_down);
             let is_frozen = self.outage.since_ms().is_some();
             let mut state = self.load(place)?;
-            let before = state.known.clone();
+            let before = state.clone();
             let feed = &self.roster.entries[place as usize].feed;
             match engine::follow(feed, &mut state, poll, answer, now_ms, &self.config.allowed, is_frozen) {
                 Step::Ask(poll, request) => {
@@ -463,54 +481,22 @@ impl Poller<'_> {
     fn deliver(
         &mut self,
         place: u32,
-        state: FeedState,
-        mut before: Vec<Known>,
+        mut state: FeedState,
+        before: FeedState,
         mut done: Done,
         now_ms: i64,
     ) -> Result<(), WatcherError> {
         self.metrics.done(&done, now_ms);
+        self.ask_push(place, &mut state, &before, &done, now_ms);
         self.summary.polls += 1;
         self.summary.failed += u64::from(!done.outcome.is_success());
         if let Some((domain, until_ms)) = done.domain_until_ms {
             self.budget.back_off(domain, until_ms);
         }
-        let from = done.from.to_string();
-        let id = self.roster.entries[place as usize].feed.id.clone();
-        if let Some((bytes, detail)) = done.unreadable.take() {
-            self.summary.unreadable += 1;
-            let rejected = deliver::unreadable(&id, &from, bytes, detail, now_ms);
-            deliver::reject(&mut self.desk(now_ms).1, rejected);
-        }
-        if self.pages.wants(place) {
-            // What waits since the last poll is looked up.
-            self.outbox.flush()?;
-        }
-        let twins = pages::twins(&done.items);
-        let mut unit_bytes = 0;
-        for Delivered { item, .. } in std::mem::take(&mut done.items) {
-            if unit_bytes >= self.config.batch_bytes {
-                self.part(place, &before)?;
-                unit_bytes = 0;
-            }
-            let known = (item.id_hash, item.content_hash);
-            before.push(Known::new(known.0, known.1));
-            let (pages, mut desk) = self.desk(now_ms);
-            unit_bytes += pages.take(&mut desk, place, item, &from, twins.contains(&known))?;
-        }
+        self.hand_over(place, before.known, &mut done, now_ms)?;
         let title = done.reading.as_ref().map(|reading| reading.title.clone());
         self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
         if self.outbox.is_full() { self.outbox.flush() } else { Ok(()) }
-    }
-
-    /// Hands over the items so far, with the state as it was before this poll but for them.
-    fn part(&mut self, place: u32, delivered: &[Known]) -> Result<(), WatcherError> {
-        let mut so_far = self.load(place)?;
-        so_far.known = delivered.to_vec();
-        let id = self.roster.entries[place as usize].feed.id.as_bytes().to_vec();
-        self.outbox.put(&id, so_far.to_bytes().into());
-        self.outbox.flush()?;
-        failpoint("feeds.items.between");
-        Ok(())
     }
 
     /// Puts a feed's new state into the unit, tells its health where there is something to tell, and plans its next poll.
@@ -528,7 +514,8 @@ impl Poller<'_> {
         let is_news = left.is_some() || now_ms - state.told_ms >= TELL_EVERY_MS;
         if is_news {
             state.told_ms = now_ms;
-            let said = statement::statement(&entry.feed, &state, left, outcome, title, now_ms);
+            let mut said = statement::statement(&entry.feed, &state, left, outcome, title, now_ms);
+            said.push = self.hubs.as_ref().and_then(|hubs| hubs.told(&entry.feed.id, now_ms));
             if let Some(left) = left {
                 tracing::info!(
                     feed = said.feed,

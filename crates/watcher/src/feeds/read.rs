@@ -8,6 +8,7 @@ use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::reading::{Content, Item, Reading};
+use super::websub::discover::Hubs;
 
 /// Wider than any line: text is not wrapped, a paragraph is one line.
 const WIDTH: usize = 1 << 24;
@@ -93,8 +94,15 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         faults_hash: faults_hash(&feed),
         items_lost: feed.faults.iter().map(|met| met.items_lost).sum(),
         undated,
+        hubs: hubs(&feed),
         items,
     })
+}
+
+fn hubs(feed: &Feed) -> Hubs {
+    let mut hubs = Hubs::default();
+    feed.links.iter().for_each(|link| hubs.link(&link.rel, &link.href));
+    hubs
 }
 
 fn period_s(feed: &Feed) -> u32 {

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::websub::discover::Hubs;
+
 /// The content of an answer of 200.
 #[derive(Debug)]
 pub enum Content {
@@ -53,6 +55,8 @@ pub struct Reading {
     pub items_lost: u64,
     /// Items without a readable date.
     pub undated: usize,
+    /// Its hubs, as the answer's headers and the document name them.
+    pub hubs: Hubs,
     /// The items, in the document's order.
     pub items: Vec<Item>,
 }

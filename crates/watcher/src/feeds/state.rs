@@ -211,6 +211,15 @@ impl FeedState {
         self.known = here;
     }
 
+    /// Takes over what a hub brought: a part of the window or all of it. Nothing else is forgotten for it before the next whole document.
+    pub fn remember_too(&mut self, pushed: &[Known]) {
+        let ids: std::collections::HashSet<[u8; 4]> = pushed.iter().map(Known::id).collect();
+        let mut all: Vec<Known> = pushed.iter().take(MOST_KNOWN).copied().collect();
+        all.extend(self.known.iter().filter(|known| !ids.contains(&known.id())));
+        all.truncate(MOST_KNOWN);
+        self.known = all;
+    }
+
     /// Bytes it takes in memory.
     pub fn bytes(&self) -> usize {
         let validators = self.validators.as_ref().map_or(0, |validators| {
@@ -307,6 +316,19 @@ mod tests {
         let asked = Asked { start_ms: NOW, is_whole: true };
         assert_eq!(Asked::from_bytes(&asked.to_bytes()), Some(asked));
         assert_eq!(Asked::from_bytes(&[1; 7]), None);
+    }
+
+    #[test]
+    fn what_a_hub_brings_makes_nothing_else_forgotten() {
+        let item = |id: u64, content: u64| Known::new(id << 32, content << 32);
+        let window: Vec<Known> = (0..400).map(|id| item(id, 1)).collect();
+        let mut state = FeedState::default();
+        state.remember(&window);
+        state.remember_too(&[item(500, 1), item(7, 2)]);
+        assert_eq!((state.known.len(), state.known[0], state.known[1]), (401, item(500, 1), item(7, 2)));
+        assert!(!state.known.contains(&item(7, 1)) && state.known.contains(&item(399, 1)));
+        state.remember_too(&(1000..30_000).map(|id| item(id, 1)).collect::<Vec<_>>());
+        assert_eq!(state.known.len(), MOST_KNOWN);
     }
 
     #[test]

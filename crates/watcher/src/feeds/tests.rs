@@ -1,6 +1,8 @@
 //! The whole poller against a real server on the loopback interface and the real embedded log, with a clock that can be set.
 
+mod hub;
 pub(crate) mod place;
+mod pushed;
 mod secure;
 pub(crate) mod secure_server;
 pub(crate) mod server;

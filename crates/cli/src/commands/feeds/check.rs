@@ -50,7 +50,7 @@ fn in_json(check: &Check) -> Value {
     let reading = done.reading.as_ref().map(|reading| {
         let faults: Vec<Value> =
             reading.faults.iter().map(|(fault, count)| json!({ "fault": fault, "count": count })).collect();
-        json!({ "title": reading.title, "undated": reading.undated, "items_lost": reading.items_lost, "faults": faults })
+        json!({ "title": reading.title, "hubs": reading.hubs.hubs, "topic": reading.hubs.topic, "undated": reading.undated, "items_lost": reading.items_lost, "faults": faults })
     });
     json!({
         "ok": done.outcome.is_success(),
@@ -124,6 +124,10 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
         let newest = done.items.iter().filter_map(|one| one.item.published_ms).max();
         let newest = newest.map(|newest| format!(", the newest of {}", rfc3339(newest))).unwrap_or_default();
         writeln!(out, "items       {}, {} without a date{newest}", done.counts.new, reading.undated)?;
+        for hub in &reading.hubs.hubs {
+            let topic = reading.hubs.topic.as_deref().unwrap_or("nothing: by the address it was read at");
+            writeln!(out, "hub         {hub}, knows it as {topic}")?;
+        }
         for (fault, count) in &reading.faults {
             writeln!(out, "fault       {fault}, {count} times; repaired")?;
         }

@@ -125,7 +125,8 @@ fn tell(health: &FeedHealth, json: bool, out: &mut impl Write) -> Result<(), Cli
     }
     let at = health.at.get(..16).unwrap_or("-");
     let was = health.previous.as_ref().map(|was| format!(", was {was}")).unwrap_or_default();
-    writeln!(out, "{:<14} {:<40} {at:<17} {}{was}", health.state, health.feed, health.reason)?;
+    let push = health.push.as_ref().map(|push| format!("; push by its hub: {push}")).unwrap_or_default();
+    writeln!(out, "{:<14} {:<40} {at:<17} {}{was}{push}", health.state, health.feed, health.reason)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::super::reading::{Content, Item};
+use super::super::websub::discover::Hubs;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A feed as configured.
@@ -41,6 +42,17 @@ pub enum Answer {
     Came(Came),
     /// Nothing that can be used.
     Failed(Failure),
+}
+
+impl Answer {
+    /// Adds the hubs that its headers name: they go before those of its document.
+    #[must_use]
+    pub fn naming(mut self, hubs: Hubs) -> Self {
+        if let Self::Came(Came { content: Some(Content::Feed { reading, .. }), .. }) = &mut self {
+            reading.hubs = hubs.or(std::mem::take(&mut reading.hubs));
+        }
+        self
+    }
 }
 
 /// The parts of an answer that matter here.

@@ -13,12 +13,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
+use url::Url;
 
 use self::connect::{Connected, Stream};
 pub use self::resolve::{Resolve, Resolved, System};
@@ -26,6 +27,7 @@ pub use self::trust::Trust;
 use super::address::Allowed;
 use super::config::FeedsConfig;
 use super::engine::{Failure, Request};
+use super::websub::discover::Hubs;
 use crate::WatcherError;
 
 const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1";
@@ -177,14 +179,23 @@ impl Client {
 
     /// Sends one request and takes its answer.
     pub async fn send(&self, request: &Request) -> (Result<Response, Failure>, Cost) {
+        self.exchange(&Asking::Get(request)).await
+    }
+
+    /// Sends a form and takes its answer; by the same rules about addresses, bytes and time.
+    pub async fn post(&self, url: &Url, form: Bytes) -> (Result<Response, Failure>, Cost) {
+        self.exchange(&Asking::Post(url, form)).await
+    }
+
+    async fn exchange(&self, asking: &Asking<'_>) -> (Result<Response, Failure>, Cost) {
         let mut cost = Cost::default();
-        let result = timeout(self.limits.total, self.exchange(request, &mut cost)).await;
+        let result = timeout(self.limits.total, self.take(asking, &mut cost)).await;
         (result.unwrap_or(Err(Failure::Timeout)), cost)
     }
 
-    async fn exchange(&self, request: &Request, cost: &mut Cost) -> Result<Response, Failure> {
+    async fn take(&self, asking: &Asking<'_>, cost: &mut Cost) -> Result<Response, Failure> {
         let connecting = connect::connect(
-            &request.url,
+            asking.url(),
             self.resolver.as_ref(),
             &self.allowed,
             &self.tls,
@@ -192,7 +203,7 @@ impl Client {
         );
         let connected = timeout(self.limits.connect, connecting).await.unwrap_or(Err(Failure::Timeout))?;
         let started = Instant::now();
-        let (answer, _driver) = timeout(self.limits.first_byte, self.ask(request, connected))
+        let (answer, _driver) = timeout(self.limits.first_byte, self.ask(asking, connected))
             .await
             .unwrap_or(Err(Failure::Timeout))?;
         cost.phases[3] = Some(started.elapsed().as_secs_f64());
@@ -211,7 +222,7 @@ impl Client {
 
     async fn ask(
         &self,
-        request: &Request,
+        asking: &Asking<'_>,
         connected: Connected,
     ) -> Result<(hyper::Response<hyper::body::Incoming>, Driver), Failure> {
         let Connected { stream, is_http2 } = connected;
@@ -222,44 +233,73 @@ impl Client {
                     .await
                     .map_err(protocol)?;
             let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
-            let message = self.message(request, request.url.as_str(), true)?;
+            let message = self.message(asking, asking.url().as_str(), true)?;
             return Ok((sender.send_request(message).await.map_err(failed)?, driver));
         }
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_buf_size(256 << 10)
-            .handshake::<TokioIo<Stream>, Empty<Bytes>>(TokioIo::new(stream))
+            .handshake::<TokioIo<Stream>, Full<Bytes>>(TokioIo::new(stream))
             .await
             .map_err(protocol)?;
         let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
-        let target = &request.url[url::Position::BeforePath..url::Position::AfterQuery];
-        let message = self.message(request, target, false)?;
+        let target = &asking.url()[url::Position::BeforePath..url::Position::AfterQuery];
+        let message = self.message(asking, target, false)?;
         Ok((sender.send_request(message).await.map_err(failed)?, driver))
     }
 
     /// The request as it goes out: this, and nothing else.
     fn message(
         &self,
-        request: &Request,
+        asking: &Asking<'_>,
         target: &str,
         is_http2: bool,
-    ) -> Result<hyper::Request<Empty<Bytes>>, Failure> {
-        let mut message = hyper::Request::get(target);
+    ) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+        const FORM: &str = "application/x-www-form-urlencoded";
+        let mut message = match asking {
+            Asking::Get(_) => hyper::Request::get(target),
+            Asking::Post(..) => hyper::Request::post(target),
+        };
         if !is_http2 {
-            let host = &request.url[url::Position::BeforeHost..url::Position::AfterPort];
+            let host = &asking.url()[url::Position::BeforeHost..url::Position::AfterPort];
             message = message.header(header::HOST, host).header(header::CONNECTION, "close");
         }
-        message = message
-            .header(header::USER_AGENT, &self.agent)
-            .header(header::ACCEPT, self.accept)
-            .header(header::ACCEPT_ENCODING, "gzip, br, zstd");
-        let conditions: [(HeaderName, &Option<Vec<u8>>); 2] =
-            [(header::IF_NONE_MATCH, &request.etag), (header::IF_MODIFIED_SINCE, &request.last_modified)];
-        for (name, value) in conditions {
-            if let Some(value) = value {
-                message = message.header(name, value.as_slice());
+        message =
+            message.header(header::USER_AGENT, &self.agent).header(header::ACCEPT_ENCODING, "gzip, br, zstd");
+        let body = match asking {
+            Asking::Post(_, form) => {
+                message = message.header(header::CONTENT_TYPE, FORM);
+                form.clone()
             }
+            Asking::Get(request) => {
+                message = message.header(header::ACCEPT, self.accept);
+                let conditions: [(HeaderName, &Option<Vec<u8>>); 2] = [
+                    (header::IF_NONE_MATCH, &request.etag),
+                    (header::IF_MODIFIED_SINCE, &request.last_modified),
+                ];
+                for (name, value) in conditions {
+                    if let Some(value) = value {
+                        message = message.header(name, value.as_slice());
+                    }
+                }
+                Bytes::new()
+            }
+        };
+        message.body(Full::new(body)).map_err(|_| Failure::Protocol)
+    }
+}
+
+/// A request to send.
+enum Asking<'a> {
+    Get(&'a Request),
+    Post(&'a Url, Bytes),
+}
+
+impl Asking<'_> {
+    fn url(&self) -> &Url {
+        match self {
+            Self::Get(request) => &request.url,
+            Self::Post(url, _) => url,
         }
-        message.body(Empty::new()).map_err(|_| Failure::Protocol)
     }
 }
 
@@ -279,6 +319,12 @@ impl Drop for Driver {
 /// What of an answer the engine asks about, without its content. `now_ms` is for dates.
 pub(crate) fn came(response: &Response, now_ms: i64) -> super::engine::Came {
     headers::came(response, now_ms)
+}
+
+/// The hubs that an answer's headers name, seen from the address that gave it.
+pub(crate) fn hubs(response: &Response, at: &Url) -> Hubs {
+    let lines = response.headers.get_all(header::LINK).into_iter();
+    Hubs::of_headers(lines.filter_map(|line| str::from_utf8(line.as_bytes()).ok()), at)
 }
 
 #[cfg(test)]

@@ -67,6 +67,26 @@ impl Place {
         summary
     }
 
+    /// Polls and hears hubs beside what the story does, and ends in order.
+    pub(crate) fn beside<T>(&self, story: impl FnOnce() -> T) -> T {
+        let log = self.log();
+        let worker = log.worker(worker_spec()).expect("the only poller");
+        let control = Control::default();
+        let (now_ms, started) = (Arc::clone(&self.now_ms), std::time::Instant::now());
+        let passed = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
+        let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
+        let told = std::thread::scope(|scope| {
+            let running = scope.spawn(|| run(&self.config, worker, &self.metrics, clock, &control, &|_| ()));
+            // A failed story must end the run too, or nobody hears of it.
+            let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(story));
+            control.ask(Wish::Stop);
+            running.join().expect("no panic").expect("it runs");
+            told
+        });
+        log.close().expect("the log closes");
+        told.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     pub(crate) fn later(&self, ms: i64) -> &Self {
         self.now_ms.fetch_add(ms, Ordering::Relaxed);
         self

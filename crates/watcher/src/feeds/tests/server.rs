@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// One request as it came.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
+    /// `GET`, such as.
+    pub(crate) method: String,
     /// The path with its query.
     pub(crate) path: String,
     /// All lines after the first, in lower case up to the colon.
     pub(crate) headers: Vec<(String, String)>,
+    /// As long as its `Content-Length` says.
+    pub(crate) body: Vec<u8>,
 }
 
 impl Asked {
@@ -76,7 +80,8 @@ pub(crate) fn serve<S: ReadWrite>(stream: S, asked: &Mutex<Vec<Asked>>, handler:
 fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let mut words = line.split(' ');
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
     let mut headers = Vec::new();
     loop {
         line.clear();
@@ -84,7 +89,11 @@ fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    Some(Asked { path, headers })
+    let mut asked = Asked { method, path, headers, body: Vec::new() };
+    let length = asked.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    asked.body.resize(length, 0);
+    reader.read_exact(&mut asked.body).ok()?;
+    Some(asked)
 }
 
 /// Writes a whole answer.

@@ -1,0 +1,56 @@
+//! What a document brought, polled or pushed, goes into the unit.
+
+use barid_log::failpoint;
+
+use super::super::engine::{Delivered, Done};
+use super::super::state::Known;
+use super::super::{deliver, pages};
+use super::Poller;
+use crate::WatcherError;
+
+impl Poller<'_> {
+    /// Puts what a document brought into the unit. `before` is what was delivered before it.
+    pub(super) fn hand_over(
+        &mut self,
+        place: u32,
+        mut before: Vec<Known>,
+        done: &mut Done,
+        now_ms: i64,
+    ) -> Result<(), WatcherError> {
+        let from = done.from.to_string();
+        let id = self.roster.entries[place as usize].feed.id.clone();
+        if let Some((bytes, detail)) = done.unreadable.take() {
+            self.summary.unreadable += 1;
+            let rejected = deliver::unreadable(&id, &from, bytes, detail, now_ms);
+            deliver::reject(&mut self.desk(now_ms).1, rejected);
+        }
+        if self.pages.wants(place) {
+            // What waits since the last poll is looked up.
+            self.outbox.flush()?;
+        }
+        let twins = pages::twins(&done.items);
+        let mut unit_bytes = 0;
+        for Delivered { item, .. } in std::mem::take(&mut done.items) {
+            if unit_bytes >= self.config.batch_bytes {
+                self.part(place, &before)?;
+                unit_bytes = 0;
+            }
+            let known = (item.id_hash, item.content_hash);
+            before.push(Known::new(known.0, known.1));
+            let (pages, mut desk) = self.desk(now_ms);
+            unit_bytes += pages.take(&mut desk, place, item, &from, twins.contains(&known))?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the items so far, with the state as it was before this poll but for them.
+    fn part(&mut self, place: u32, delivered: &[Known]) -> Result<(), WatcherError> {
+        let mut so_far = self.load(place)?;
+        so_far.known = delivered.to_vec();
+        let id = self.roster.entries[place as usize].feed.id.as_bytes().to_vec();
+        self.outbox.put(&id, so_far.to_bytes().into());
+        self.outbox.flush()?;
+        failpoint("feeds.items.between");
+        Ok(())
+    }
+}

@@ -1,0 +1,438 @@
+//! Carries subscriptions between the log, the hubs and the poller. What is decided about one is in `lease` and `trust`.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::discover::Offer;
+use super::lease::{Mode, Reply, Standing, Subscription};
+use super::metrics::{Brought, WebSubMetrics};
+use super::server::{Door, Doors, Hall, Question, Visit, bind, serve};
+use super::{Token, WEBSUB, WebSubConfig, trust};
+use crate::WatcherError;
+use crate::feeds::address::Allowed;
+use crate::feeds::budget::{Budget, Domain};
+use crate::feeds::config::{Clock, FeedsConfig};
+use crate::feeds::engine::{Done, Feed};
+use crate::feeds::fetch::{self, Client};
+use crate::feeds::policy::DAY;
+use crate::feeds::state::FeedState;
+use crate::outbox::Outbox;
+
+/// Requests to hubs under way, at most: they have budgets of their own, and no poll waits for one.
+const MOST_ASKS: usize = 8;
+/// Visits that wait for the poller; more are told to come again.
+const MOST_VISITS: usize = 256;
+/// A feed may change its hub so often.
+const CHANGE_MS: i64 = DAY;
+
+/// A request to a hub that may be sent once it is written down.
+#[derive(Debug)]
+pub(in crate::feeds) struct Ask {
+    token: Token,
+    mode: Mode,
+    url: Url,
+    form: String,
+}
+
+/// What came of one.
+struct Replied {
+    token: Token,
+    mode: Mode,
+    at: Url,
+    reply: Reply,
+}
+
+/// Every subscription, and who waits for a word about one.
+pub(in crate::feeds) struct Subscriber {
+    config: WebSubConfig,
+    allowed: Allowed,
+    started_ms: i64,
+    held: HashMap<Token, Subscription>,
+    by_feed: HashMap<String, Token>,
+    /// Where the poller has the feed.
+    places: HashMap<Token, u32>,
+    due: BinaryHeap<Reverse<(i64, Token)>>,
+    budget: Budget,
+    asking: HashMap<Token, Domain>,
+    doors: Doors,
+    visits: Receiver<Visit>,
+    reply: Sender<Replied>,
+    replies: Receiver<Replied>,
+    /// To be told once the unit is durable.
+    waiting: Vec<(oneshot::Sender<bool>, bool)>,
+    metrics: WebSubMetrics,
+}
+
+impl Subscriber {
+    /// Opens the callback and takes the subscriptions up again; `None` where none are wanted.
+    pub(in crate::feeds) fn open(
+        config: &FeedsConfig,
+        runtime: &Runtime,
+        outbox: &mut Outbox,
+        metrics: &WebSubMetrics,
+        now_ms: i64,
+    ) -> Result<Option<Self>, WatcherError> {
+        let Some(websub) = &config.websub else { return Ok(None) };
+        let listener =
+            bind(websub.listen).map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
+        let (visitors, visits) = sync_channel(MOST_VISITS);
+        let (reply, replies) = channel();
+        let mut ours = Self {
+            config: websub.clone(),
+            allowed: config.allowed.clone(),
+            started_ms: now_ms,
+            held: HashMap::new(),
+            by_feed: HashMap::new(),
+            places: HashMap::new(),
+            due: BinaryHeap::new(),
+            budget: Budget::new(now_ms),
+            asking: HashMap::new(),
+            doors: Doors::default(),
+            visits,
+            reply,
+            replies,
+            waiting: Vec::new(),
+            metrics: metrics.clone(),
+        };
+        ours.restore(&config.feeds, outbox, now_ms)?;
+        let hall = Hall::new(ours.doors.clone(), visitors, config.limits, metrics.clone());
+        runtime.spawn(serve(listener, hall));
+        tracing::info!(listen = %websub.listen, subscriptions = ours.held.len(), "hubs are heard");
+        Ok(Some(ours))
+    }
+
+    fn restore(&mut self, feeds: &[Feed], outbox: &mut Outbox, now_ms: i64) -> Result<(), WatcherError> {
+        let mut rows: Vec<(Token, Subscription)> = Vec::new();
+        outbox.scan_in(WEBSUB, b"", &mut |key, value| {
+            if let (Ok(token), Some(held)) = (Token::try_from(key), Subscription::from_bytes(value)) {
+                rows.push((token, held));
+            }
+        })?;
+        // The newest of a feed is the one that counts.
+        rows.sort_by_key(|(_, held)| Reverse(held.made_ms));
+        let feeds: HashMap<&str, &Feed> = feeds.iter().map(|feed| (feed.id.as_str(), feed)).collect();
+        for (token, held) in rows {
+            let (mode, is_ours) = (held.mode(), held.callback == self.address(&token));
+            let feed = feeds.get(held.feed.as_str()).copied();
+            let is_first = !self.by_feed.contains_key(&held.feed);
+            let offer = Offer { hub: held.hub.clone(), topic: held.topic.clone() };
+            self.held.insert(token, held);
+            match (feed, mode) {
+                (Some(feed), Mode::Subscribe) if is_ours && is_first => {
+                    self.take(feed, token, now_ms, outbox)
+                }
+                (Some(feed), Mode::Subscribe) if is_first => {
+                    // We are reached somewhere else now.
+                    self.end(token, now_ms, outbox);
+                    self.make(feed, offer, now_ms, outbox);
+                }
+                (_, Mode::Subscribe) => self.end(token, now_ms, outbox),
+                (_, Mode::Unsubscribe) => self.changed(token, now_ms, outbox),
+            }
+        }
+        self.show(now_ms);
+        Ok(())
+    }
+
+    fn address(&self, token: &Token) -> String {
+        format!("{}/{}", self.config.callback.trim_end_matches('/'), HEXLOWER.encode(token))
+    }
+
+    /// Makes a subscription the one of its feed.
+    fn take(&mut self, feed: &Feed, token: Token, now_ms: i64, outbox: &mut Outbox) {
+        let Some(held) = self.held.get(&token) else { return };
+        let door = Door { secret: held.secret.clone(), base: feed.url.clone(), is_closed: false };
+        self.doors.set(token, door);
+        self.by_feed.insert(feed.id.clone(), token);
+        self.changed(token, now_ms, outbox);
+    }
+
+    fn make(&mut self, feed: &Feed, offer: Offer, now_ms: i64, outbox: &mut Outbox) {
+        let drawn = (self.config.random)().and_then(|token| Ok((token, (self.config.random)()?)));
+        let (token, secret) = match drawn {
+            Ok(drawn) => drawn,
+            Err(error) => return tracing::warn!(feed = feed.id, %error, "no hub is asked: no randomness"),
+        };
+        let mut name = Token::default();
+        name.copy_from_slice(&token[..size_of::<Token>()]);
+        tracing::info!(feed = feed.id, hub = offer.hub, topic = offer.topic, "asking a hub for a feed");
+        let callback = self.address(&name);
+        let made = Subscription::new(&feed.id, offer, callback, HEXLOWER.encode(&secret), now_ms);
+        self.held.insert(name, made);
+        self.take(feed, name, now_ms, outbox);
+    }
+
+    fn end(&mut self, token: Token, now_ms: i64, outbox: &mut Outbox) {
+        let Some(held) = self.held.get_mut(&token) else { return };
+        held.end(now_ms);
+        if self.by_feed.get(&held.feed) == Some(&token) {
+            self.by_feed.remove(&held.feed);
+        }
+        self.changed(token, now_ms, outbox);
+    }
+
+    /// Writes a subscription down as it is now, or off, and plans what is next.
+    fn changed(&mut self, token: Token, now_ms: i64, outbox: &mut Outbox) {
+        let Some(held) = self.held.get(&token) else { return };
+        if held.is_over(now_ms) {
+            tracing::info!(feed = held.feed, hub = held.hub, "a subscription is over");
+            if self.by_feed.get(&held.feed) == Some(&token) {
+                self.by_feed.remove(&held.feed);
+            }
+            self.held.remove(&token);
+            self.places.remove(&token);
+            self.doors.remove(&token);
+            outbox.delete_in(WEBSUB, &token);
+            return;
+        }
+        if held.mode() == Mode::Unsubscribe {
+            let closed = Door { secret: String::new(), base: String::new(), is_closed: true };
+            self.doors.set(token, closed);
+        }
+        self.due.push(Reverse((held.next_ms, token)));
+        outbox.put_in(WEBSUB, &token, Bytes::from(held.to_bytes()));
+    }
+
+    /// Takes what hubs are to be asked now, as far as their budgets go, and writes it down.
+    pub(in crate::feeds) fn begin(&mut self, now_ms: i64, outbox: &mut Outbox) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        while self.asking.len() < MOST_ASKS {
+            let Some(&Reverse((at_ms, token))) = self.due.peek() else { break };
+            if at_ms > now_ms {
+                break;
+            }
+            self.due.pop();
+            let Some(held) = self.held.get_mut(&token) else { continue };
+            if self.asking.contains_key(&token) || held.next_ms > now_ms {
+                // Planned anew since then.
+                continue;
+            }
+            if !held.is_due(now_ms) {
+                if held.is_over(now_ms) {
+                    self.changed(token, now_ms, outbox);
+                } else {
+                    self.due.push(Reverse((held.until_ms().max(now_ms + 1), token)));
+                }
+                continue;
+            }
+            let domain = Url::parse(&held.hub).map_or(Domain(0), |hub| Domain::of(&hub));
+            if let Err(later_ms) = self.budget.take(domain, now_ms) {
+                self.due.push(Reverse((later_ms, token)));
+                continue;
+            }
+            let (url, form) = held.ask(now_ms);
+            let mode = held.mode();
+            match Url::parse(&url) {
+                Ok(url) => {
+                    self.asking.insert(token, domain);
+                    asks.push(Ask { token, mode, url, form });
+                }
+                // Only addresses that were read before are kept.
+                Err(_) => self.budget.give_back(domain, now_ms),
+            }
+            self.changed(token, now_ms, outbox);
+        }
+        asks
+    }
+
+    /// Sends what was written down.
+    pub(in crate::feeds) fn send(&self, asks: Vec<Ask>, runtime: &Runtime, client: &Client, clock: &Clock) {
+        for Ask { token, mode, url, form } in asks {
+            let (client, reply, clock) = (client.clone(), self.reply.clone(), clock.clone());
+            runtime.spawn(async move {
+                let (result, _) = client.post(&url, form.into()).await;
+                let said = match result {
+                    Ok(response) => {
+                        let came = fetch::came(&response, clock());
+                        Reply::of(came.status, came.location.as_deref(), came.retry_after_ms)
+                    }
+                    Err(_) => Reply::Failed(None),
+                };
+                // Nobody listens any more once the poller has stopped.
+                let _ = reply.send(Replied { token, mode, at: url, reply: said });
+            });
+        }
+    }
+
+    /// Takes in what hubs said.
+    pub(in crate::feeds) fn land(&mut self, now_ms: i64, outbox: &mut Outbox) {
+        while let Ok(Replied { token, mode, at, reply }) = self.replies.try_recv() {
+            if let Some(domain) = self.asking.remove(&token) {
+                self.budget.give_back(domain, now_ms);
+                if let Reply::Failed(Some(after_ms)) = &reply {
+                    self.budget.back_off(domain, now_ms.saturating_add((*after_ms).min(DAY)));
+                }
+            }
+            self.metrics.replied(mode, reply.name());
+            let Some(held) = self.held.get_mut(&token) else { continue };
+            if held.mode() == mode {
+                held.replied(&reply, &at, &self.allowed, now_ms);
+            }
+            tracing::debug!(feed = held.feed, hub = %at, mode = mode.name(), reply = reply.name(), "a hub replied");
+            self.changed(token, now_ms, outbox);
+        }
+    }
+
+    /// Who came since the last time.
+    pub(in crate::feeds) fn visits(&self) -> Vec<Visit> {
+        self.visits.try_iter().collect()
+    }
+
+    /// A hub asks, or denies.
+    pub(in crate::feeds) fn question(
+        &mut self,
+        token: Token,
+        question: Question,
+        topic: &str,
+        reply: oneshot::Sender<bool>,
+        now_ms: i64,
+        outbox: &mut Outbox,
+    ) {
+        let is_right = self.held.get_mut(&token).is_some_and(|held| match question {
+            Question::Intent { mode, lease_s } => {
+                let spread = u64::from(u16::from_be_bytes([token[0], token[1]]));
+                held.confirm(mode, topic, lease_s, spread, now_ms)
+            }
+            Question::Denied => held.deny(topic, now_ms),
+        });
+        match question {
+            Question::Denied if is_right => self.metrics.denied(),
+            Question::Denied | Question::Intent { .. } => self.metrics.questioned(is_right),
+        }
+        if is_right {
+            self.changed(token, now_ms, outbox);
+        }
+        self.waiting.push((reply, is_right));
+    }
+
+    /// The place of the feed whose document was brought.
+    pub(in crate::feeds) fn place_of(&self, token: &Token) -> Option<u32> {
+        let held = self.held.get(token)?;
+        (held.mode() == Mode::Subscribe).then(|| self.places.get(token).copied()).flatten()
+    }
+
+    /// A document was taken in, or it is nobody's.
+    pub(in crate::feeds) fn took(
+        &mut self,
+        token: Token,
+        what: Brought,
+        reply: oneshot::Sender<bool>,
+        now_ms: i64,
+        outbox: &mut Outbox,
+    ) {
+        self.metrics.brought(what);
+        if what == Brought::New
+            && let Some(held) = self.held.get_mut(&token)
+        {
+            held.trust.pushed();
+            self.changed(token, now_ms, outbox);
+        }
+        self.waiting.push((reply, what != Brought::Unknown));
+    }
+
+    /// Everything is durable: tells who waits.
+    pub(in crate::feeds) fn answer(&mut self) {
+        for (reply, answer) in self.waiting.drain(..) {
+            // It may have hung up; then it comes again.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// A poll has ended: what does its document say of hubs, and did push bring everything? Makes the feed's next poll later while push can be relied on.
+    pub(in crate::feeds) fn polled(
+        &mut self,
+        (place, feed): (u32, &Feed),
+        state: &mut FeedState,
+        before: &FeedState,
+        done: &Done,
+        now_ms: i64,
+        outbox: &mut Outbox,
+    ) {
+        if let Some(reading) = &done.reading {
+            let offer = reading.hubs.offer(&done.from, &self.allowed);
+            self.discovered(feed, offer, now_ms, outbox);
+        }
+        let Some(&token) = self.by_feed.get(&feed.id) else { return };
+        self.places.insert(token, place);
+        let Some(held) = self.held.get_mut(&token) else { return };
+        let held_ms = held.held_ms(now_ms);
+        if !done.outcome.is_success() || held_ms == 0 {
+            return;
+        }
+        // What was brought while nobody listened is nobody's fault.
+        let from_ms = held_ms.max(self.started_ms);
+        let missed = trust::missed(&done.items, from_ms, before.start_ms, now_ms);
+        if held.trust.polled(missed) {
+            // That everything was known says nothing about how often the feed has news.
+            (state.interval_ms, state.streak) = (before.interval_ms, before.streak);
+        }
+        if missed > 0 {
+            self.metrics.missed(missed);
+            tracing::info!(
+                feed = feed.id,
+                hub = held.hub,
+                missed,
+                "a hub did not bring everything: polling as usual"
+            );
+        }
+        held.usual_ms = state.next_ms;
+        if held.standing(now_ms) == Standing::Active {
+            state.next_ms = trust::slower(state.next_ms, &state.says, feed.hash(), held.until_ms(), now_ms);
+        }
+        self.changed(token, now_ms, outbox);
+    }
+
+    fn discovered(&mut self, feed: &Feed, offer: Option<Offer>, now_ms: i64, outbox: &mut Outbox) {
+        let token = self.by_feed.get(&feed.id).copied();
+        let held = token.and_then(|token| self.held.get_mut(&token).map(|held| (token, held)));
+        match (held, offer) {
+            (None, None) => {}
+            (None, Some(offer)) => self.make(feed, offer, now_ms, outbox),
+            (Some((token, held)), None) => {
+                if std::mem::replace(&mut held.is_offered, false) {
+                    self.changed(token, now_ms, outbox);
+                }
+            }
+            (Some((token, held)), Some(offer)) if offer.hub == held.hub && offer.topic == held.topic => {
+                if !std::mem::replace(&mut held.is_offered, true) {
+                    self.changed(token, now_ms, outbox);
+                }
+            }
+            (Some((token, held)), Some(offer)) => {
+                if now_ms - held.made_ms >= CHANGE_MS {
+                    self.end(token, now_ms, outbox);
+                    self.make(feed, offer, now_ms, outbox);
+                }
+            }
+        }
+    }
+
+    /// When a feed is due after a start: what hubs brought while nobody listened is fetched as if there were none.
+    pub(in crate::feeds) fn woken(&mut self, place: u32, feed: &str, next_ms: Option<i64>) -> Option<i64> {
+        let Some(&token) = self.by_feed.get(feed) else { return next_ms };
+        self.places.insert(token, place);
+        let usual_ms = self.held.get(&token).map(|held| held.usual_ms).filter(|usual_ms| *usual_ms > 0);
+        next_ms.map(|next_ms| usual_ms.map_or(next_ms, |usual_ms| usual_ms.min(next_ms)))
+    }
+
+    /// How the subscription of a feed is doing, in a word.
+    pub(in crate::feeds) fn told(&self, feed: &str, now_ms: i64) -> Option<String> {
+        let held = self.by_feed.get(feed).and_then(|token| self.held.get(token))?;
+        Some(held.standing(now_ms).name().to_owned())
+    }
+
+    /// Shows how subscriptions are doing, and forgets budgets that nobody waits for.
+    pub(in crate::feeds) fn show(&mut self, now_ms: i64) {
+        let mut counts = [0; Standing::ALL.len()];
+        self.held.values().for_each(|held| counts[held.standing(now_ms).index()] += 1);
+        self.metrics.standing(&counts);
+        self.budget.sweep(now_ms);
+    }
+}
