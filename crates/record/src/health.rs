@@ -54,6 +54,9 @@ pub struct FeedHealth {
     pub volume_drift: Option<f32>,
     /// How much of its documents was known already, averaged, in percent.
     pub known_percent: f32,
+    /// How far that lies from its usual share of late, in standard deviations; absent before twenty documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known_drift: Option<f32>,
     /// How its subscription at a hub is doing: `asked`, `active`, `unproven`, `expired`, `refused`, `ending`; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push: Option<String>,

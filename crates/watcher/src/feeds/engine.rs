@@ -355,6 +355,9 @@ fn document(
     }
     state.rhythm.pass(now_ms);
     let after_another = !is_first && total > 0 && had_known;
+    if after_another {
+        state.known_share.learn(counts.known as f32 * 100.0 / total as f32);
+    }
     // An update keeps its item: only new ones leave a gap.
     let overlap = after_another.then(|| (counts.known + counts.updated) as f32 / total as f32);
     let is_overrun = overlap.is_some_and(|overlap| overlap == 0.0);

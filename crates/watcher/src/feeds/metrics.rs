@@ -54,6 +54,8 @@ struct Watched {
     failures: IntGaugeVec,
     skew: IntGaugeVec,
     overruns: IntGaugeVec,
+    volume_drift: GaugeVec,
+    known_drift: GaugeVec,
 }
 
 const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
@@ -226,6 +228,14 @@ impl FeedMetrics {
         watched.failures.with_label_values(&[feed]).set(state.failures.into());
         watched.skew.with_label_values(&[feed]).set(skew_minutes.unwrap_or(0) * 60);
         watched.overruns.with_label_values(&[feed]).set(state.overruns.into());
+        for (gauge, drift) in [
+            (&watched.volume_drift, state.rhythm.volume_drift()),
+            (&watched.known_drift, state.known_share.drift()),
+        ] {
+            if let Some(drift) = drift {
+                gauge.with_label_values(&[feed]).set(drift.into());
+            }
+        }
     }
 }
 
@@ -255,6 +265,16 @@ impl Watched {
             overruns: add.gauges(
                 "barid_feed_window_overruns",
                 "Documents that shared no item with the one before: items may have been missed",
+                FEED,
+            )?,
+            volume_drift: add.floats(
+                "barid_feed_volume_drift_sigmas",
+                "How far the items of the last full week lie from the weeks before, in standard deviations",
+                FEED,
+            )?,
+            known_drift: add.floats(
+                "barid_feed_known_drift_sigmas",
+                "How far the share of known items in recent documents lies from the usual one, in standard deviations",
                 FEED,
             )?,
         })
@@ -340,6 +360,18 @@ mod tests {
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);
         assert_eq!(count("barid_feed_state"), 13);
+        assert_eq!((count("barid_feed_volume_drift_sigmas"), count("barid_feed_known_drift_sigmas")), (0, 0));
+        let mut state = FeedState::default();
+        (0..30).for_each(|document| state.known_share.learn(if document < 27 { 90.0 } else { 0.0 }));
+        for day in 0..70 {
+            // Ten items a day, and two in the last full week.
+            let items = if day < 56 { 10 } else { 2 };
+            state.rhythm.learn(&mut vec![1_693_785_600_000 + day * 86_400_000; items], i64::MAX);
+        }
+        metrics.watched("news", &state, None);
+        let watched = &metrics.watched;
+        assert!(watched.known_drift.with_label_values(&["news"]).get() < -3.0);
+        assert!(watched.volume_drift.with_label_values(&["news"]).get() < -3.0);
         let again = FeedMetrics::register(&registry).expect_err("taken").to_string();
         assert!(again.contains("barid_feeds"), "{again}");
     }

@@ -13,6 +13,7 @@ pub mod budget;
 pub mod check;
 mod config;
 mod deliver;
+pub mod drift;
 pub mod engine;
 pub mod fetch;
 pub mod guard;

@@ -37,6 +37,7 @@ pub(super) fn statement(
         clock_skew_minutes: state.skew.median_minutes(),
         volume_drift: state.rhythm.volume_drift(),
         known_percent: state.looks.known_percent,
+        known_drift: state.known_share.drift(),
         push: None,
         overruns: state.overruns,
     }

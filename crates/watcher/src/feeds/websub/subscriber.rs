@@ -372,6 +372,7 @@ impl Subscriber {
         if held.trust.polled(missed) {
             // That everything was known says nothing about how often the feed has news.
             (state.interval_ms, state.streak) = (before.interval_ms, before.streak);
+            state.known_share = before.known_share;
         }
         if missed > 0 {
             self.metrics.missed(missed);
