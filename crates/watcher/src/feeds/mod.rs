@@ -18,6 +18,7 @@ pub mod engine;
 pub mod fetch;
 pub mod guard;
 pub mod health;
+mod markup;
 mod metrics;
 pub mod opml;
 pub mod outage;

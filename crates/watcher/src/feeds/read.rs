@@ -7,6 +7,7 @@ use bytes::Bytes;
 use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::markup;
 use super::reading::{Content, Item, Reading};
 use super::websub::discover::Hubs;
 
@@ -157,7 +158,7 @@ pub(super) fn text_of(html: &str) -> String {
     if !html.contains(['<', '&']) {
         return html.trim().to_owned();
     }
-    if depth(html) > DEEPEST {
+    if markup::is_hostile(html) {
         return html
             .split('<')
             .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
@@ -174,27 +175,6 @@ pub(super) fn text_of(html: &str) -> String {
         // What cannot be laid out is delivered as it is: the reader sees marks, and loses nothing.
         Err(_) => html.trim().to_owned(),
     }
-}
-
-/// Laying HTML out takes time by the square of its depth; no article is deeper.
-pub(super) const DEEPEST: usize = 400;
-
-/// How deep elements may lie in one another, roughly. Those that close themselves do not count.
-pub(super) fn depth(html: &str) -> usize {
-    const FLAT: [&str; 14] =
-        ["p", "li", "br", "img", "hr", "td", "tr", "th", "dd", "dt", "input", "source", "wbr", "option"];
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
-    for part in html.split('<').skip(1) {
-        let closes = part.starts_with('/');
-        let name = part.trim_start_matches('/').split(|letter: char| !letter.is_ascii_alphanumeric()).next();
-        let name = name.unwrap_or_default();
-        if name.is_empty() || FLAT.iter().any(|flat| flat.eq_ignore_ascii_case(name)) {
-            continue;
-        }
-        depth = if closes { depth.saturating_sub(1) } else { depth + 1 };
-        deepest = deepest.max(depth);
-    }
-    deepest
 }
 
 /// Counts letters.
@@ -291,6 +271,8 @@ mod tests {
             let deep = format!("{}deep{}", open.repeat(100_000), close.repeat(100_000));
             assert_eq!(text_of(&deep).trim(), "deep");
         }
+        let attributes: String = (0..100_000).map(|number| format!(" a{number}")).collect();
+        assert_eq!(text_of(&format!("<p{attributes}>many")).trim(), "many");
         let flat = "<p>one<br>two".repeat(1000);
         assert_eq!(text_of(&flat).lines().filter(|line| *line == "two").count(), 1000);
         assert_eq!(text_of("5 < 6 &amp; 7"), "5 < 6 & 7");

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::links;
 use super::outcome::PageOutcome;
-use crate::feeds::read;
+use crate::feeds::{markup, read};
 
 /// What a page says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(in crate::feeds) struct Article {
 
 /// A document with more elements is no article.
 const MOST_ELEMENTS: usize = 20_000;
+/// More data about an article than this is not looked into.
+const MOST_DATA_BYTES: usize = 64 << 10;
 /// A text with fewer letters is a notice ("enable JavaScript", "accept cookies").
 const FEWEST_LETTERS: usize = 100;
 /// Declarations of a charset stand at the start.
@@ -52,7 +54,7 @@ pub(super) fn read(bytes: &[u8], content_type: Option<&str>, url: &Url) -> Resul
     if !html.contains('<') {
         return Err(PageOutcome::NotHtml);
     }
-    if read::depth(html) > read::DEEPEST {
+    if markup::is_hostile(html) {
         return Err(PageOutcome::NoArticle);
     }
     // A fault of the HTML library must not end the polling of all feeds.
@@ -63,11 +65,15 @@ fn extract(html: &str, url: &Url) -> Result<Article, PageOutcome> {
     let config = Config { max_elements_to_parse: MOST_ELEMENTS, ..Config::default() };
     let mut page =
         Readability::new(html, Some(url.as_str()), Some(config)).map_err(|_| PageOutcome::NoArticle)?;
+    let data = page.doc.select("script[type='application/ld+json']");
+    let data: Vec<String> = data.iter().map(|data| data.text().to_string()).collect();
     let is_paid =
-        page.doc.select("script[type='application/ld+json']").iter().any(|data| is_not_free(&data.text()))
+        data.iter().any(|data| is_not_free(data))
             || page.doc.select("meta[itemprop='isAccessibleForFree']").iter().any(|meta| {
                 meta.attr("content").is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
             });
+    // Reading it takes time by the square of its length.
+    page.config.disable_json_ld = data.iter().map(String::len).sum::<usize>() > MOST_DATA_BYTES;
     if is_paid {
         return Err(PageOutcome::Paywall);
     }
@@ -220,7 +226,9 @@ mod tests {
 
     #[test]
     fn hostile_pages_end_soon() {
-        for body in ["<div>".repeat(100_000), "<p>x".repeat(30_000), "<table>".repeat(5_000)] {
+        let attributes: String = (0..100_000).map(|number| format!(" a{number}")).collect();
+        let bodies = ["<div>".repeat(100_000), "<p>x".repeat(30_000), "<table>".repeat(5_000)];
+        for body in bodies.into_iter().chain([format!("<p{attributes}>")]) {
             assert_eq!(found(&page("", &body)), Err(PageOutcome::NoArticle));
         }
     }

@@ -278,6 +278,23 @@ mod tests {
         }
     }
 
+    /// What a pattern means, word by word and slowly.
+    fn means(pattern: &[u8], path: &[u8]) -> bool {
+        match pattern {
+            [] => true,
+            b"$" => path.is_empty(),
+            [b'*', rest @ ..] => (0..=path.len()).any(|at| means(rest, &path[at..])),
+            [first, rest @ ..] => path.first() == Some(first) && means(rest, &path[1..]),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_pattern_fits_what_it_means(pattern in "[ab*]{0,8}\\$?", path in "[ab]{0,10}") {
+            proptest::prop_assert_eq!(fits(&pattern, &path), means(pattern.as_bytes(), path.as_bytes()));
+        }
+    }
+
     #[test]
     fn a_letter_is_the_same_however_it_is_escaped_and_a_reserved_one_is_not() {
         for (pattern, path, is_allowed) in [
