@@ -17,16 +17,16 @@ impl Poller<'_> {
         done: &mut Done,
         now_ms: i64,
     ) -> Result<(), WatcherError> {
+        if self.pages.wants(place) {
+            // What waits since the last poll is looked up. Nothing of this document is in the unit yet.
+            self.outbox.flush()?;
+        }
         let from = done.from.to_string();
         let id = self.roster.entries[place as usize].feed.id.clone();
         if let Some((bytes, detail)) = done.unreadable.take() {
             self.summary.unreadable += 1;
             let rejected = deliver::unreadable(&id, &from, bytes, detail, now_ms);
             deliver::reject(&mut self.desk(now_ms).1, rejected);
-        }
-        if self.pages.wants(place) {
-            // What waits since the last poll is looked up.
-            self.outbox.flush()?;
         }
         let twins = pages::twins(&done.items);
         let mut unit_bytes = 0;
