@@ -28,4 +28,7 @@ pub use control::{Control, Wish};
 pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;
-pub use kafka::{Delivery, KAFKA_FAILPOINTS, Kafka, KafkaConfig, TopicOutcome, TopicPlan, check_property};
+pub use kafka::{
+    Delivery, KAFKA_FAILPOINTS, Kafka, KafkaConfig, Seat, Shards, StateTopic, TopicOutcome, TopicPlan,
+    check_property,
+};

@@ -29,11 +29,14 @@ pub(crate) type KafkaConsumer = BaseConsumer<Context>;
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     prefix: String,
+    /// Behind the names of groups and of their state, with its dot.
+    scope: String,
 }
 
 impl Names {
-    pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+    pub(crate) fn new(prefix: &str, scope: &str) -> Self {
+        let scope = if scope.is_empty() { String::new() } else { format!(".{scope}") };
+        Self { prefix: prefix.to_owned(), scope }
     }
 
     pub(crate) fn topic(&self, topic: Topic) -> String {
@@ -46,7 +49,7 @@ impl Names {
     }
 
     pub(crate) fn changelog(&self, table: Table) -> String {
-        format!("{}barid.state.{}", self.prefix, table.0)
+        format!("{}barid.state.{}{}", self.prefix, table.0, self.scope)
     }
 
     /// The topic whose one partition goes to the owner of a group's state.
@@ -55,7 +58,17 @@ impl Names {
     }
 
     pub(crate) fn group(&self, group: &str) -> String {
-        format!("{}barid.{group}", self.prefix)
+        format!("{}barid.{group}{}", self.prefix, self.scope)
+    }
+
+    /// The topic whose partitions are the shards of a group's state.
+    pub(crate) fn seats(&self, group: &str) -> String {
+        self.group(group)
+    }
+
+    /// A group's name below the folder of local state.
+    pub(crate) fn folder(&self, group: &str) -> String {
+        format!("{group}{}", self.scope)
     }
 
     /// Our name of a group of the cluster.
@@ -112,6 +125,8 @@ pub(crate) fn member(config: &KafkaConfig, group: &str, instance: &str, partitio
     let mut settings = consumer(config, group, partitions);
     let session = config.session_timeout;
     settings
+        // Whoever stands by names the owner by it.
+        .set("client.id", format!("barid.{instance}"))
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", millis(session))
@@ -169,8 +184,8 @@ pub(crate) struct Context(pub(crate) Arc<Events>);
 
 /// Who must finish its work before partitions go.
 pub(crate) trait Barrier: Send + Sync {
-    /// Returns when everything submitted is durable or given up; where the partitions are lost already, it is given up.
-    fn settle(&self, are_lost: bool);
+    /// Returns when everything submitted is durable or given up; where the partitions `taken` are lost already, it is given up.
+    fn settle(&self, taken: &[Moved], are_lost: bool);
 }
 
 /// A partition that came to this member or went from it.
@@ -250,10 +265,11 @@ impl ConsumerContext for Context {
             Rebalance::Assign(given) => lock(&self.0.moved).extend(moved(given, true)),
             Rebalance::Revoke(taken) => {
                 let barrier = lock(&self.0.barrier).clone();
+                let taken = moved(taken, false);
                 if let Some(barrier) = barrier {
-                    barrier.settle(consumer.assignment_lost());
+                    barrier.settle(&taken, consumer.assignment_lost());
                 }
-                lock(&self.0.moved).extend(moved(taken, false));
+                lock(&self.0.moved).extend(taken);
             }
             Rebalance::Error(error) => tracing::warn!(%error, "rebalance"),
         }

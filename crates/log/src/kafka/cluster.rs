@@ -64,7 +64,7 @@ impl Cluster {
             Some(name) => format!("{name}-{}", slot.number),
             None => slot.name()?,
         };
-        let names = Names::new(&config.prefix);
+        let names = Names::new(&config.prefix, &config.scope);
         let mut settings = client::consumer(&config, &names.group("inspect"), 1);
         let (committed, reader) = (Asker::new(&settings)?, Asker::make(&settings)?);
         settings.set("isolation.level", "read_uncommitted");
@@ -101,7 +101,7 @@ impl Cluster {
 
     /// The folder of a group's local state.
     pub(crate) fn state_dir(&self, group: &str) -> PathBuf {
-        self.slot.dir.join("state").join(group)
+        self.slot.dir.join("state").join(self.names.folder(group))
     }
 
     /// First offset of a partition, and the end that readers of committed messages see.
@@ -122,6 +122,15 @@ impl Cluster {
             .fetch_group_list(None, REQUEST)
             .map_err(|error| failed("list", "consumer groups", &error))?;
         Ok(known.groups().iter().map(|group| group.name().to_owned()).collect())
+    }
+
+    /// Which process owns a group's state, as its members tell: `None` when nobody answers, or there is none just now.
+    pub(crate) fn owner_of(&self, group: &str) -> Option<String> {
+        let name = self.names.group(group);
+        let groups = self.committed.client().fetch_group_list(Some(&name), REQUEST).ok()?;
+        let group = groups.groups().iter().find(|known| known.name() == name)?;
+        let owner = group.members().iter().find(|member| has_partitions(member.assignment()))?;
+        Some(format!("{} at {}", owner.client_id(), owner.client_host().trim_start_matches('/')))
     }
 
     /// Another member has our name: joining again settles it, unless it keeps coming back.
@@ -153,6 +162,12 @@ impl Cluster {
         }
         Ok(Place { cluster: Arc::clone(self), group: group.to_owned() })
     }
+}
+
+/// Whether a member's assignment, in the form of the consumer protocol (version, then the count of topics), names any topic.
+fn has_partitions(assignment: Option<&[u8]>) -> bool {
+    let count = assignment.and_then(|bytes| bytes.get(2..6)?.try_into().ok()).map(i32::from_be_bytes);
+    count.is_some_and(|topics| topics > 0)
 }
 
 /// A client that is only asked questions.

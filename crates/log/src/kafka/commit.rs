@@ -18,7 +18,7 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{Barrier, Context, KafkaConsumer, Names};
+use super::client::{Barrier, Context, KafkaConsumer, Moved, Names};
 use super::config::{Delivery, KafkaConfig};
 use super::fetch::STEP;
 use super::message;
@@ -90,6 +90,8 @@ pub(crate) struct Parts {
     pub(crate) config: KafkaConfig,
     pub(crate) names: Names,
     pub(crate) tables: Vec<Table>,
+    /// The partition of the tables' changelogs.
+    pub(crate) shard: u32,
     /// Whose membership guards the offsets; `None` for a producer alone.
     pub(crate) member: Option<Arc<KafkaConsumer>>,
     pub(crate) store: Option<Arc<Mutex<Store>>>,
@@ -194,7 +196,7 @@ impl Drop for Committer {
 }
 
 impl Barrier for Shared {
-    fn settle(&self, are_lost: bool) {
+    fn settle(&self, _: &[Moved], are_lost: bool) {
         if are_lost {
             return self.fail(Failure::Again("the partitions were lost".to_owned()));
         }
@@ -406,7 +408,7 @@ impl Filler {
             };
             let number = self.parts.tables.iter().position(|known| known == table).map_or(0, |at| at + 1);
             let topic = self.parts.names.changelog(*table);
-            while !full(message::send_change(producer, &topic, key, value, number))? {}
+            while !full(message::send_change(producer, (&topic, self.parts.shard), key, value, number))? {}
         }
         serve(producer);
         Ok(())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Control;
+use crate::api::Table;
 
 /// What a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +23,10 @@ pub struct KafkaConfig {
     pub brokers: String,
     /// Stands in front of every topic, group and transactional id: several pipelines can share a cluster. May be empty.
     pub prefix: String,
+    /// Stands behind the groups and the state of this process, after a dot: processes with different ones stand by for nobody of the others. May be empty.
+    pub scope: String,
+    /// What to say to people when a worker stands by for another process.
+    pub standby_hint: &'static str,
     /// Names this process. Two live processes must not share it. `None`: a name kept in `dir`.
     pub instance: Option<String>,
     /// Local state and the name, one folder a process: a second process finds the next free one below it.
@@ -50,6 +55,8 @@ impl KafkaConfig {
         Self {
             brokers: brokers.into(),
             prefix: String::new(),
+            scope: String::new(),
+            standby_hint: "it takes over when that one ends",
             instance: None,
             dir: dir.into(),
             delivery: Delivery::ExactlyOnce,
@@ -82,6 +89,29 @@ impl Default for TopicPlan {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         Self { partitions: 6, replication: 0, retention: 7 * DAY, records_retention: None }
     }
+}
+
+/// A topic of state, compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateTopic<'a> {
+    /// What a table holds.
+    Changelog {
+        /// The table.
+        table: Table,
+        /// See [`KafkaConfig::scope`].
+        scope: &'a str,
+        /// Its partitions: 1 where one worker owns all of it.
+        shards: u32,
+    },
+    /// The shards of a group's state, to be shared out.
+    Seats {
+        /// The group.
+        group: &'a str,
+        /// See [`KafkaConfig::scope`].
+        scope: &'a str,
+        /// How many.
+        shards: u32,
+    },
 }
 
 /// What became of a topic.

@@ -14,11 +14,12 @@ use super::fetch::{Fetcher, committed, start_offset};
 use super::leave::Farewell;
 use super::producer::{Failure, Producers};
 use super::restore::Follower;
+use super::shards::Seat;
 use super::stall::Stalls;
 use super::store::Store;
 use super::sync::lock;
 use super::worker::{KafkaWorker, Membership, serve_member};
-use crate::api::WorkerSpec;
+use crate::api::{Table, WorkerSpec};
 use crate::embedded::overlay::Overlay;
 use crate::{LogError, Wish};
 
@@ -53,7 +54,7 @@ fn join_shared(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result
     let producers = Producers::new(&cluster.config, &id);
     let membership = if fetcher.is_some() { Membership::Shared } else { Membership::None };
     let consumer = fetcher.as_ref().map(|fetcher| Arc::clone(&fetcher.consumer));
-    let committer = Committer::start(parts(cluster, &spec, consumer, None), producers)?;
+    let committer = Committer::start(parts(cluster, &spec, 0, consumer, None), producers)?;
     *lock(&events.barrier) = Some(committer.barrier());
     Ok(assemble(cluster, spec, membership, events, fetcher, committer, None, farewell, place))
 }
@@ -90,7 +91,7 @@ fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<
         let state = (store.reader(), Arc::new(Mutex::new(store)));
         let shared_store = Some(Arc::clone(&state.1));
         let committer =
-            Committer::start(parts(cluster, &spec, Some(Arc::clone(&member)), shared_store), producers)?;
+            Committer::start(parts(cluster, &spec, 0, Some(Arc::clone(&member)), shared_store), producers)?;
         *lock(&events.barrier) = Some(committer.barrier());
         let membership = Membership::Owner(member);
         let farewell = Some(farewell);
@@ -106,6 +107,58 @@ fn join_owner(cluster: &Arc<Cluster>, spec: WorkerSpec, place: Place) -> Result<
             place,
         ));
     }
+}
+
+/// Takes over a shard. Its id of transactions is its lock: whoever comes ends what was before, and finds all of it in the changelogs.
+pub(crate) fn join_seat(
+    cluster: &Arc<Cluster>,
+    seat: &Seat,
+    tables: &[Table],
+) -> Result<KafkaWorker, LogError> {
+    let held = Arc::clone(&seat.held);
+    let group = format!("{}.{}", held.group, held.number);
+    let place = cluster.enter(&group, &[])?;
+    for &table in tables {
+        let topic = cluster.names.changelog(table);
+        let found = lock(&cluster.known).partitions(&topic)?;
+        if found != held.of {
+            let seats = cluster.names.seats(&held.group);
+            let what = format!("it has {found} partitions, and {seats} has {}", held.of);
+            return Err(LogError::TopicUnfit { topic, what });
+        }
+    }
+    let started = Instant::now();
+    let dir = cluster.state_dir(&group);
+    let mut store = Store::open_one_of(held.of, &dir, tables)?;
+    let mut producers = Producers::new(&cluster.config, &cluster.names.group(&group));
+    while let Err(failure) = producers.get(0) {
+        if let Failure::Fatal(what) = failure {
+            return Err(LogError::Kafka { operation: "take over", object: group, what, transient: false });
+        }
+        tracing::debug!(group, cause = failure.what(), "taking over");
+        producers.clear();
+        held.check(&group)?;
+        std::thread::sleep(LOOK);
+    }
+    let follower = Follower::of_shard(cluster, &group, tables, held.number)?;
+    if !follower.catch_up(&mut store, &mut || held.check(&group))? {
+        tracing::warn!(group, "the changelog is another one: reading all of it");
+        store = store.emptied(&dir)?;
+        if !follower.catch_up(&mut store, &mut || held.check(&group))? {
+            let cause = "its changelog was made anew meanwhile".to_owned();
+            return Err(LogError::Lost { group, cause });
+        }
+    }
+    held.check(&group)?;
+    let spec = WorkerSpec { group: group.clone(), inputs: Vec::new(), tables: tables.to_vec() };
+    let state = (store.reader(), Arc::new(Mutex::new(store)));
+    let shared_store = Some(Arc::clone(&state.1));
+    let committer = Committer::start(parts(cluster, &spec, held.number, None, shared_store), producers)?;
+    cluster.metrics.restore_seconds.observe(started.elapsed().as_secs_f64());
+    cluster.metrics.owner.with_label_values(&[&group]).set(1);
+    tracing::info!(group, seconds = started.elapsed().as_secs_f64(), "owner of the shard");
+    let (membership, events) = (Membership::Seat(held), Arc::<Events>::default());
+    Ok(assemble(cluster, spec, membership, events, None, committer, Some(state), None, place))
 }
 
 /// A member on its way to being the owner.
@@ -139,7 +192,15 @@ impl Waiting<'_> {
             is_more = follower.follow(store)?;
             if !told && started.elapsed() > Duration::from_secs(2) {
                 told = true;
-                tracing::info!(group = self.group, "standing by: another member owns the state");
+                let owner = self.cluster.owner_of(self.group);
+                let owner = owner.as_deref().unwrap_or("not known");
+                let hint = self.cluster.config.standby_hint;
+                tracing::warn!(
+                    group = self.group,
+                    owner,
+                    hint,
+                    "standing by: another process owns the state"
+                );
             }
         }
         Ok(())
@@ -213,7 +274,7 @@ impl Waiting<'_> {
     }
 }
 
-fn member(
+pub(crate) fn member(
     cluster: &Cluster,
     group: &str,
     events: &Arc<Events>,
@@ -227,6 +288,7 @@ fn member(
 fn parts(
     cluster: &Arc<Cluster>,
     spec: &WorkerSpec,
+    shard: u32,
     member: Option<Arc<KafkaConsumer>>,
     store: Option<Arc<Mutex<Store>>>,
 ) -> Parts {
@@ -234,6 +296,7 @@ fn parts(
         config: cluster.config.clone(),
         names: cluster.names.clone(),
         tables: spec.tables.clone(),
+        shard,
         member,
         store,
         metrics: cluster.metrics.clone(),

@@ -87,12 +87,13 @@ pub(crate) fn send(
 /// Hands a change of state to a producer, `changelog` being its number in [`super::client::Events::delivered`].
 pub(crate) fn send_change(
     producer: &BaseProducer<Context>,
-    topic: &str,
+    (topic, shard): (&str, u32),
     key: &[u8],
     value: Option<&[u8]>,
     changelog: usize,
 ) -> Result<bool, rdkafka::error::KafkaError> {
-    let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, changelog).partition(0).key(key);
+    let record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, changelog);
+    let mut record = record.partition(shard.cast_signed()).key(key);
     if let Some(value) = value {
         record = record.payload(value);
     }

@@ -4,6 +4,7 @@
 //! worker's thread           fetcher --messages--> the caller --units--> queue
 //! filler and ender threads  queue -> producer A | producer B -> transaction: messages + changes of state + positions
 //! cluster                   topics | barid.state.<table> (compacted) | barid.owners (whose one partition goes to a group's owner)
+//!                           barid.<group> (whose partitions are the shards of a group's state, which several processes share)
 //! this machine              <dir>/<slot>/state/<group>: a copy of the tables, made anew from their changelogs when it is gone
 //! ```
 //!
@@ -22,6 +23,7 @@ mod message;
 mod metrics;
 mod producer;
 mod restore;
+mod shards;
 mod stall;
 mod store;
 mod sync;
@@ -35,7 +37,8 @@ use prometheus::Registry;
 
 pub use client::check_property;
 pub use commit::KAFKA_FAILPOINTS;
-pub use config::{Delivery, KafkaConfig, TopicOutcome, TopicPlan};
+pub use config::{Delivery, KafkaConfig, StateTopic, TopicOutcome, TopicPlan};
+pub use shards::{Seat, Shards};
 
 use crate::LogError;
 use crate::api::{Limit, Log, LogStatus, Message, Table, Worker, WorkerSpec};
@@ -68,7 +71,42 @@ impl Kafka {
     ///
     /// As the broker refuses.
     pub fn create_topics(&self, plan: &TopicPlan, tables: &[Table]) -> Result<Vec<TopicOutcome>, LogError> {
-        topics::create(&self.cluster.config, &self.cluster.names, plan, tables)
+        let whole = |&table| StateTopic::Changelog { table, scope: "", shards: 1 };
+        let states: Vec<_> = tables.iter().map(whole).collect();
+        self.create_topics_with(plan, &states)
+    }
+
+    /// The same with these topics of state.
+    ///
+    /// # Errors
+    ///
+    /// As the broker refuses.
+    pub fn create_topics_with(
+        &self,
+        plan: &TopicPlan,
+        states: &[StateTopic<'_>],
+    ) -> Result<Vec<TopicOutcome>, LogError> {
+        topics::create(&self.cluster.config, &self.cluster.names, plan, states)
+    }
+
+    /// Joins a group whose state is shared out by shards.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::TopicMissing`] where nobody made the group's topic, [`LogError::GroupBusy`] when this process is a member already, and as brokers refuse.
+    pub fn shards(&self, group: &str) -> Result<Shards, LogError> {
+        Shards::join(&self.cluster, group)
+    }
+
+    /// Takes over a shard: returns when what its last owner left open has ended and all of its state is here. The worker reads no topic, and its state is
+    /// what these tables hold of the shard.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Lost`] when the shard has gone to another member meanwhile, [`LogError::Stopped`] when it was asked back, [`LogError::TopicUnfit`] where
+    /// a table's changelog has another number of shards, and as brokers refuse.
+    pub fn seat_worker(&self, seat: &Seat, tables: &[Table]) -> Result<Box<dyn Worker>, LogError> {
+        Ok(Box::new(join::join_seat(&self.cluster, seat, tables)?))
     }
 }
 

@@ -22,7 +22,9 @@ const STEP: usize = 4096;
 
 /// Reads the changelogs of a group's tables, each with a consumer of its own: an end of a partition is told without its topic.
 pub(crate) struct Follower {
-    tables: Vec<(Table, String, KafkaConsumer)>,
+    tables: Vec<(Table, String, Arc<KafkaConsumer>)>,
+    /// The partition of all of them.
+    shard: u32,
     cluster: Arc<Cluster>,
 }
 
@@ -34,15 +36,30 @@ impl Follower {
             let consumer: KafkaConsumer = settings
                 .create_with_context(Context::default())
                 .map_err(|error| failed("connect", "a reader of changelogs", &error))?;
-            all.push((table, cluster.names.changelog(table), consumer));
+            all.push((table, cluster.names.changelog(table), Arc::new(consumer)));
         }
-        Ok(Self { tables: all, cluster: Arc::clone(cluster) })
+        Ok(Self { tables: all, shard: 0, cluster: Arc::clone(cluster) })
+    }
+
+    /// One for a shard, which only catches up: one table after the other, with one consumer for all.
+    pub(crate) fn of_shard(
+        cluster: &Arc<Cluster>,
+        group: &str,
+        tables: &[Table],
+        shard: u32,
+    ) -> Result<Self, LogError> {
+        let consumer: KafkaConsumer = client::consumer(&cluster.config, &cluster.names.group(group), 1)
+            .create_with_context(Context::default())
+            .map_err(|error| failed("connect", "a reader of changelogs", &error))?;
+        let consumer = Arc::new(consumer);
+        let all = tables.iter().map(|&table| (table, cluster.names.changelog(table), Arc::clone(&consumer)));
+        Ok(Self { tables: all.collect(), shard, cluster: Arc::clone(cluster) })
     }
 
     /// Starts reading where the copy ends.
     pub(crate) fn start(&self, store: &Store) -> Result<(), LogError> {
         for (table, topic, consumer) in &self.tables {
-            assign(consumer, topic, store.next(*table))?;
+            assign(consumer, topic, self.shard, store.next(*table))?;
         }
         Ok(())
     }
@@ -73,23 +90,23 @@ impl Follower {
         let started = Instant::now();
         for (table, topic, consumer) in &self.tables {
             // Commit markers reach partitions one after another: only the end with open transactions included is safe to wait for.
-            let written = answered(tick, || self.cluster.written(topic, 0))?.cast_signed();
+            let written = answered(tick, || self.cluster.written(topic, self.shard))?.cast_signed();
             if store.next(*table) > written {
                 return Ok(false);
             }
-            let stable = || Ok(self.cluster.extent(topic, 0)?.1.cast_signed());
+            let stable = || Ok(self.cluster.extent(topic, self.shard)?.1.cast_signed());
             let mut end = answered(tick, stable)?;
             let mut stalls = Stalls::new(self.cluster.config.session_timeout);
             while end < written {
                 let ends = (end.cast_unsigned(), written.cast_unsigned());
-                stalls.look(&self.cluster.config.brokers, topic, 0, ends, Instant::now());
+                stalls.look(&self.cluster.config.brokers, topic, self.shard, ends, Instant::now());
                 std::thread::sleep(LOOK);
                 end = answered(tick, stable)?;
             }
             if store.next(*table) == end {
                 continue;
             }
-            assign(consumer, topic, store.next(*table))?;
+            assign(consumer, topic, self.shard, store.next(*table))?;
             loop {
                 match take(*table, topic, consumer, store, Duration::from_millis(100))? {
                     Step::Message => store.maintain(),
@@ -122,9 +139,9 @@ fn answered<T>(
     }
 }
 
-fn assign(consumer: &KafkaConsumer, topic: &str, next: i64) -> Result<(), LogError> {
+fn assign(consumer: &KafkaConsumer, topic: &str, shard: u32, next: i64) -> Result<(), LogError> {
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Offset(next))
+    list.add_partition_offset(topic, shard.cast_signed(), Offset::Offset(next))
         .and_then(|()| consumer.assign(&list))
         .map_err(|error| failed("read", topic, &error))
 }

@@ -30,6 +30,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(30);
 /// The local copy of a group's tables.
 pub(crate) struct Store {
     state: StateStore,
+    buffer_bytes: u64,
     seq: u64,
     /// Next changelog offset of each table.
     progress: Vec<(Table, i64)>,
@@ -43,10 +44,17 @@ pub(crate) struct Store {
 impl Store {
     /// Opens the copy in `dir`, or an empty one when that is too old to be brought up to date.
     pub(crate) fn open(dir: &Path, tables: &[Table]) -> Result<Self, LogError> {
-        let mut state = match StateStore::open(dir, CACHE_BYTES) {
+        Self::open_one_of(1, dir, tables)
+    }
+
+    /// One of so many in this process, which share the memory.
+    pub(crate) fn open_one_of(count: u32, dir: &Path, tables: &[Table]) -> Result<Self, LogError> {
+        let cache_bytes = CACHE_BYTES / u64::from(count.max(1));
+        let buffer_bytes = BUFFER_BYTES / u64::from(count.max(1));
+        let mut state = match StateStore::open(dir, cache_bytes) {
             Err(error @ LogError::StateDamaged { .. }) => {
                 tracing::warn!(%error, "the local copy of the state is damaged: reading all of it again");
-                StateStore::open(&emptied(dir)?, CACHE_BYTES)?
+                StateStore::open(&emptied(dir)?, cache_bytes)?
             }
             opened => opened?,
         };
@@ -57,7 +65,7 @@ impl Store {
         if is_stale {
             drop(state);
             tracing::info!(dir = %dir.display(), "the local copy of the state is too old: reading all of it again");
-            state = StateStore::open(&emptied(dir)?, CACHE_BYTES)?;
+            state = StateStore::open(&emptied(dir)?, cache_bytes)?;
         }
         let mut progress = Vec::new();
         for &table in tables {
@@ -84,7 +92,16 @@ impl Store {
             source,
         })?;
         let flusher = Some((sender, flusher));
-        Ok(Self { state, seq, progress, changed: false, last_flush: Instant::now(), flusher, is_closing })
+        Ok(Self {
+            state,
+            buffer_bytes,
+            seq,
+            progress,
+            changed: false,
+            last_flush: Instant::now(),
+            flusher,
+            is_closing,
+        })
     }
 
     /// An empty copy in the place of this one.
@@ -139,7 +156,8 @@ impl Store {
     /// Writes out, in the background, when there is much to write or it has been long. Waits when the disk cannot keep up: a changelog
     /// is read faster than it is written down, and what is in between is memory.
     pub(crate) fn maintain(&mut self) {
-        let is_due = self.state.buffered_bytes() >= BUFFER_BYTES || self.last_flush.elapsed() >= FLUSH_EVERY;
+        let is_due =
+            self.state.buffered_bytes() >= self.buffer_bytes || self.last_flush.elapsed() >= FLUSH_EVERY;
         if self.changed && is_due {
             self.flush();
         }

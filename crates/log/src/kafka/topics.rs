@@ -11,10 +11,9 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::client::{self, Context, KafkaConsumer, Names, REQUEST, failed};
-use super::config::{KafkaConfig, TopicOutcome, TopicPlan};
+use super::config::{KafkaConfig, StateTopic, TopicOutcome, TopicPlan};
 use super::sync::lock;
 use crate::LogError;
-use crate::api::Table;
 
 /// Settings of a topic by name.
 type Settings = Vec<(&'static str, String)>;
@@ -31,10 +30,10 @@ pub(crate) fn create(
     config: &KafkaConfig,
     names: &Names,
     plan: &TopicPlan,
-    tables: &[Table],
+    states: &[StateTopic<'_>],
 ) -> Result<Vec<TopicOutcome>, LogError> {
     let admin = admin(config)?;
-    let planned = planned(config, names, plan, tables);
+    let planned = planned(config, names, plan, states);
     let replication = if plan.replication == 0 { -1 } else { i32::from(plan.replication) };
     let new: Vec<_> = planned
         .iter()
@@ -99,7 +98,7 @@ fn compare(
 }
 
 /// Every topic barid uses.
-fn planned(config: &KafkaConfig, names: &Names, plan: &TopicPlan, tables: &[Table]) -> Vec<Planned> {
+fn planned(config: &KafkaConfig, names: &Names, plan: &TopicPlan, states: &[StateTopic<'_>]) -> Vec<Planned> {
     let bytes = (config.message_bytes + client::OVERHEAD_BYTES).to_string();
     let common = |settings: &mut Settings| {
         settings.push(("max.message.bytes", bytes.clone()));
@@ -117,14 +116,18 @@ fn planned(config: &KafkaConfig, names: &Names, plan: &TopicPlan, tables: &[Tabl
             Planned { name: names.topic(topic), partitions, settings }
         })
         .collect();
-    let state = tables.iter().map(|table| names.changelog(*table)).chain([names.owners()]);
-    all.extend(state.map(|name| {
+    let scoped = |scope: &str| Names::new(&config.prefix, scope);
+    let state = states.iter().map(|state| match *state {
+        StateTopic::Changelog { table, scope, shards } => (scoped(scope).changelog(table), shards),
+        StateTopic::Seats { group, scope, shards } => (scoped(scope).seats(group), shards),
+    });
+    all.extend(state.chain([(names.owners(), 1)]).map(|(name, partitions)| {
         let mut settings = vec![
             ("cleanup.policy", "compact".to_owned()),
             ("delete.retention.ms", TOMBSTONES.as_millis().to_string()),
         ];
         common(&mut settings);
-        Planned { name, partitions: 1, settings }
+        Planned { name, partitions, settings }
     }));
     all
 }

@@ -12,6 +12,7 @@ use super::commit::Committer;
 use super::fetch::Fetcher;
 use super::leave::Farewell;
 use super::producer::Failure;
+use super::shards::Held;
 use super::stall::Stalls;
 use super::store::Store;
 use super::sync::lock;
@@ -32,6 +33,18 @@ pub(crate) enum Membership {
     Shared,
     /// It owns the group's state as long as this member has the owners' partition.
     Owner(Arc<KafkaConsumer>),
+    /// It owns a shard as long as it is not given away.
+    Seat(Arc<Held>),
+}
+
+impl Membership {
+    /// Whether there is state that one worker at a time owns.
+    fn is_owner(&self) -> bool {
+        match self {
+            Self::Owner(_) | Self::Seat(_) => true,
+            Self::None | Self::Shared => false,
+        }
+    }
 }
 
 /// A worker. Fields are dropped in this order: what was submitted is committed while the membership lasts, the member leaves when nobody holds it
@@ -74,7 +87,7 @@ impl KafkaWorker {
                 });
             }
             // Where there is one owner, this is how its successor shuts it out. Elsewhere nobody else should have our id.
-            Failure::Fenced(_) if !matches!(self.membership, Membership::Owner(_)) => {
+            Failure::Fenced(_) if !self.membership.is_owner() => {
                 let error = self.cluster.fenced(&self.spec.group, cause.clone());
                 if !error.is_lost() {
                     return Err(error);
@@ -84,7 +97,7 @@ impl KafkaWorker {
         }
         tracing::debug!(group = self.spec.group, cause, "reading again from the last commit");
         self.cluster.metrics.rewinds.with_label_values(&[&self.spec.group]).inc();
-        if matches!(self.membership, Membership::Owner(_)) {
+        if self.membership.is_owner() {
             self.lost = Some(cause.clone());
             return Err(self.lost_error(cause));
         }
@@ -110,11 +123,16 @@ impl KafkaWorker {
                 self.lost = Some("another member takes over".to_owned());
             }
         }
+        if let Membership::Seat(held) = &self.membership
+            && held.is_gone()
+        {
+            self.lost = Some("another member has the shard".to_owned());
+        }
         if self.must_rewind {
             self.rewind(wait);
         } else if let Some(fetcher) = &mut self.fetcher {
             fetcher.pump(wait)?;
-        } else if matches!(self.membership, Membership::None) && !wait.is_zero() {
+        } else if matches!(self.membership, Membership::None | Membership::Seat(_)) && !wait.is_zero() {
             std::thread::sleep(wait);
         }
         if self.fetcher.as_ref().is_some_and(|fetcher| fetcher.fenced) {
