@@ -56,6 +56,11 @@ impl Budget {
         Self { open_at_ms: now_ms + GAP_MS, slots: HashMap::new(), backing_off: HashMap::new() }
     }
 
+    /// More feeds have come from another poller: nobody before a moment from now, as after a start.
+    pub fn open_again(&mut self, now_ms: i64) {
+        self.open_at_ms = self.open_at_ms.max(now_ms + GAP_MS);
+    }
+
     /// Asks for the right to send one request now.
     ///
     /// # Errors
@@ -70,6 +75,7 @@ impl Budget {
         let open_at_ms = self.open_at_ms;
         let slot =
             self.slots.entry(domain).or_insert_with(|| Slot { free_at_ms: open_at_ms, ..Slot::default() });
+        slot.free_at_ms = slot.free_at_ms.max(open_at_ms);
         if slot.is_busy || slot.free_at_ms > now_ms {
             slot.promised_ms = slot.promised_ms.max(slot.free_at_ms).max(now_ms) + GAP_MS;
             return Err(slot.promised_ms);
@@ -94,7 +100,7 @@ impl Budget {
         let slot = self.slots.get(&domain).copied();
         let slot = slot.unwrap_or(Slot { free_at_ms: self.open_at_ms, ..Slot::default() });
         let claimed_ms = if slot.promised_ms > 0 { slot.promised_ms + LATE_MS } else { 0 };
-        match slot.free_at_ms.max(claimed_ms) {
+        match slot.free_at_ms.max(self.open_at_ms).max(claimed_ms) {
             clear_ms if clear_ms > now_ms => Err(clear_ms),
             _ if slot.is_busy => Err(now_ms + GAP_MS),
             _ => self.take(domain, now_ms),

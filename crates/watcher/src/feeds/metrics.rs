@@ -22,6 +22,7 @@ use crate::WatcherError;
 #[derive(Debug, Clone)]
 pub struct FeedMetrics {
     feeds: IntGaugeVec,
+    pub(crate) shards: IntGauge,
     fetches: IntCounterVec,
     fetch_seconds: HistogramVec,
     bytes: IntCounterVec,
@@ -70,6 +71,7 @@ impl FeedMetrics {
         let add = Add(registry);
         let metrics = Self {
             feeds: add.gauges("barid_feeds", "Feeds by state", &["state"])?,
+            shards: add.gauge("barid_feed_shards", "Shards of the feeds that this process polls")?,
             fetches: add.counters("barid_feed_fetches_total", "Polls by how they ended", &["outcome"])?,
             fetch_seconds: add.histograms(
                 "barid_feed_fetch_seconds",
@@ -140,10 +142,38 @@ impl FeedMetrics {
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
     }
 
-    /// How many feeds are in each state.
-    pub(crate) fn states(&self, counts: &[i64; 13]) {
-        for (state, count) in State::ALL.iter().zip(counts) {
-            self.feeds.with_label_values(&[state.name()]).set(*count);
+    /// How many of a poller's feeds are in each state; `told` is what it said before, and is brought up to date.
+    pub(crate) fn states(&self, told: &mut [i64; 13], counts: &[i64; 13]) {
+        for ((state, told), count) in State::ALL.iter().zip(told).zip(counts) {
+            self.feeds.with_label_values(&[state.name()]).add(count - *told);
+            *told = *count;
+        }
+    }
+
+    /// A watched feed goes to another process: its series go with it.
+    pub(crate) fn unwatch(&self, feed: &str) {
+        let watched = &self.watched;
+        // Named one by one: a series that is added must go too. One that was never there is no trouble.
+        let Watched {
+            state,
+            silence,
+            limit,
+            last_item,
+            last_success,
+            failures,
+            skew,
+            overruns,
+            volume_drift,
+            known_drift,
+        } = watched;
+        for known in State::ALL {
+            let _ = state.remove_label_values(&[feed, known.name()]);
+        }
+        for floats in [silence, limit, volume_drift, known_drift] {
+            let _ = floats.remove_label_values(&[feed]);
+        }
+        for gauges in [last_item, last_success, failures, skew, overruns] {
+            let _ = gauges.remove_label_values(&[feed]);
         }
     }
 
@@ -372,6 +402,16 @@ mod tests {
         let watched = &metrics.watched;
         assert!(watched.known_drift.with_label_values(&["news"]).get() < -3.0);
         assert!(watched.volume_drift.with_label_values(&["news"]).get() < -3.0);
+        metrics.unwatch("news");
+        assert_eq!((count("barid_feed_state"), count("barid_feed_silence_nats")), (0, 0));
+        let (mut one, mut other) = ([0; 13], [0; 13]);
+        let states =
+            |told: &mut [i64; 13], fresh| metrics.states(told, &[fresh, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        states(&mut one, 5);
+        states(&mut other, 3);
+        assert_eq!(metrics.feeds.with_label_values(&["fresh"]).get(), 8, "of all pollers");
+        states(&mut one, 0);
+        assert_eq!(metrics.feeds.with_label_values(&["fresh"]).get(), 3);
         let again = FeedMetrics::register(&registry).expect_err("taken").to_string();
         assert!(again.contains("barid_feeds"), "{again}");
     }

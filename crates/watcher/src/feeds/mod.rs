@@ -11,6 +11,7 @@
 pub mod address;
 pub mod budget;
 pub mod check;
+mod common;
 mod config;
 mod deliver;
 pub mod drift;
@@ -36,7 +37,8 @@ pub mod websub;
 #[cfg(test)]
 mod tests;
 
+pub use common::{Common, Shard};
 pub use config::{Clock, FeedsConfig, FeedsSummary, GROUP, worker_spec};
 pub use metrics::FeedMetrics;
-pub use poller::{FAILPOINTS, run};
+pub use poller::{FAILPOINTS, run, run_shard};
 pub use roster::take_over;

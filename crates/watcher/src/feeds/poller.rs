@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use barid_log::{Control, Outgoing, Wish, Worker, failpoint};
 use barid_record::Topic;
 use bytes::Bytes;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
-use super::budget::{Budget, Domain};
+use super::budget::Domain;
+use super::common::{Budget, Common, Load, Outage, Shard, Task};
 use super::config::{Clock, FeedsConfig, FeedsSummary};
 use super::engine::{self, Answer, Done, Outcome, Poll, Request, Step};
 use super::fetch::{self, Client, Cost};
 use super::guard;
 use super::metrics::FeedMetrics;
-use super::outage::Outage;
 use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
@@ -28,6 +28,7 @@ use crate::outbox::{Outbox, Sender as From};
 
 mod hubs;
 mod items;
+mod turn;
 
 /// The crash points of the poller: see `barid_log::failpoint`.
 pub const FAILPOINTS: &[&str] = &[
@@ -56,17 +57,33 @@ pub fn run(
     control: &Control,
     progress: &dyn Fn(FeedsSummary),
 ) -> Result<FeedsSummary, WatcherError> {
-    let client = Client::of(config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("feeds-net")
-        .enable_all()
-        .build()
-        .map_err(|source| WatcherError::Threads { source })?;
+    let common = Common::new(config, clock())?;
+    run_shard(&common, Shard::ALL, config, worker, metrics, clock, control, progress)
+}
+
+/// Polls one shard of the feeds, as [`run`] does all of them, beside others of the process. The worker's tables hold that shard's state only.
+///
+/// # Errors
+/// As [`run`]. After [`barid_log::LogError::Lost`] the shard may be another process's: what was under way is given up, and counts as asked.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the process has, what the shard has, and how to tell of it"
+)]
+pub fn run_shard(
+    common: &Common,
+    shard: Shard,
+    config: &FeedsConfig,
+    worker: Box<dyn Worker>,
+    metrics: &FeedMetrics,
+    clock: Clock,
+    control: &Control,
+    progress: &dyn Fn(FeedsSummary),
+) -> Result<FeedsSummary, WatcherError> {
+    let writer = shard.writer(&config.writer);
     let sender = From {
         state: FEEDS,
         order: FEED_ORDER,
-        writer: &config.writer,
+        writer: &writer,
         batch_documents: 256,
         batch_bytes: config.batch_bytes,
         units_in_flight: 8,
@@ -74,23 +91,23 @@ pub fn run(
     };
     let mut outbox = Outbox::new(worker, sender)?;
     let (landing, landed) = channel();
-    let roster = Roster::new(&config.feeds, &config.watch);
-    let pages = Pages::new(config, &roster, &client, runtime.handle().clone(), Arc::clone(&clock));
-    let domains =
-        roster.entries.iter().map(|entry| entry.domain).collect::<std::collections::HashSet<_>>().len();
-    let hubs = hubs::open(config, control, &runtime, &mut outbox, metrics, clock())?;
+    let roster = Roster::new(&shard.feeds(&config.feeds), &config.watch);
+    let pages = Pages::new(config, &roster, common, Arc::clone(&clock))?;
+    let hubs = hubs::open(common, config, control, &mut outbox, metrics, clock())?;
     let mut poller = Poller {
         config,
         metrics,
-        budget: Budget::new(clock()),
+        budget: common.budget(clock()),
         clock,
         control,
-        client,
-        runtime,
+        client: common.client.clone(),
+        runtime: common.runtime()?,
         outbox,
         roster,
         pages,
-        outage: Outage::new(domains),
+        told: [0; 13],
+        outage: common.outage(),
+        under_way: common.load(),
         hubs,
         redirected: HashMap::new(),
         flying: HashMap::new(),
@@ -100,11 +117,9 @@ pub fn run(
         summary: FeedsSummary::default(),
         swept: Instant::now(),
     };
+    metrics.shards.inc();
     poller.restore()?;
-    let result = poller.run(progress);
-    // Requests still under way end with the process: they were written down, and count.
-    poller.runtime.shutdown_background();
-    result?;
+    poller.run(progress)?;
     Ok(poller.summary)
 }
 
@@ -131,6 +146,7 @@ struct Landed {
 struct Flying {
     poll: Poll,
     domain: Domain,
+    _task: Task,
 }
 
 /// A request that may be sent once it is written down.
@@ -147,12 +163,15 @@ struct Poller<'a> {
     clock: Clock,
     control: &'a Control,
     client: Client,
-    runtime: Runtime,
+    runtime: Handle,
     outbox: Outbox,
     roster: Roster,
     pages: Pages,
+    /// The states as the metrics have them.
+    told: [i64; 13],
     budget: Budget,
     outage: Outage,
+    under_way: Load,
     hubs: Option<Subscriber>,
     /// Polls that wait for a redirect's turn.
     redirected: HashMap<u32, (Poll, Request)>,
@@ -169,6 +188,7 @@ impl Poller<'_> {
     fn restore(&mut self) -> Result<(), WatcherError> {
         let now_ms = (self.clock)();
         let places = self.roster.places();
+        let mut strangers = 0;
         let mut asked: Vec<Option<Asked>> = vec![None; self.roster.entries.len()];
         self.outbox.scan_in(ASKED, b"", &mut |key, value| {
             if let Some(place) = str::from_utf8(key).ok().and_then(|id| places.get(id)) {
@@ -178,7 +198,10 @@ impl Poller<'_> {
         let mut stored: Vec<Stored> = asked.iter().map(|_| Stored::default()).collect();
         let entries = &self.roster.entries;
         self.outbox.scan(b"", &mut |key, value| {
-            let Some(&place) = str::from_utf8(key).ok().and_then(|id| places.get(id)) else { return };
+            let Some(&place) = str::from_utf8(key).ok().and_then(|id| places.get(id)) else {
+                strangers += 1;
+                return;
+            };
             let Some(state) = FeedState::from_bytes(value) else { return };
             let feed = &entries[place as usize].feed;
             let state = take_over(feed, state, asked[place as usize], now_ms);
@@ -205,8 +228,8 @@ impl Poller<'_> {
         }
         let (pages, mut desk) = self.desk(now_ms);
         pages.restore(&mut desk, &places)?;
-        self.metrics.states(&self.roster.counts);
-        tracing::info!(feeds = self.roster.entries.len(), "polling feeds");
+        self.metrics.states(&mut self.told, &self.roster.counts);
+        tracing::info!(feeds = self.roster.entries.len(), strangers, "polling feeds");
         Ok(())
     }
 
@@ -226,11 +249,12 @@ impl Poller<'_> {
                 Wish::Stop => Vec::new(),
             };
             let (pages, mut desk) = self.desk(now_ms);
-            let page_requests = pages.begin(&mut desk, ready.len())?;
+            let page_requests = pages.begin(&mut desk)?;
             let asks = self.begin_asks(wish, now_ms);
-            self.outbox.flush()?;
-            if !(ready.is_empty() && page_requests.is_empty() && asks.is_empty()) {
-                self.outbox.wait()?;
+            if ready.is_empty() && page_requests.is_empty() && asks.is_empty() {
+                self.outbox.flush()?;
+            } else {
+                self.write_down(&ready)?;
                 failpoint("feeds.asked.after");
                 ready.into_iter().for_each(|ready| self.launch(ready));
                 self.pages.launch(page_requests);
@@ -267,7 +291,7 @@ impl Poller<'_> {
     fn desk(&mut self, now_ms: i64) -> (&mut Pages, Desk<'_>) {
         let Self { pages, outbox, budget, roster, metrics, config, summary, .. } = self;
         let (wish, is_down) = (self.control.wish(), self.outage.since_ms().is_some());
-        let polls = self.flying.len();
+        let polls = self.under_way.total();
         (pages, Desk { outbox, budget, roster, metrics, config, summary, now_ms, wish, is_down, polls })
     }
 
@@ -277,7 +301,8 @@ impl Poller<'_> {
         let due = next_ms.map_or(TICK, |next_ms| {
             Duration::from_millis(u64::try_from(next_ms - now_ms).unwrap_or(0)).min(TICK)
         });
-        let wait = if self.flying.len() >= self.config.max_in_flight || self.outage.since_ms().is_some() {
+        let wait = if self.under_way.total() >= self.config.max_in_flight || self.outage.since_ms().is_some()
+        {
             TICK
         } else {
             due
@@ -299,7 +324,7 @@ impl Poller<'_> {
             self.swept = Instant::now();
             let backing_off = self.budget.sweep((self.clock)());
             self.metrics.backing_off.set(i64::try_from(backing_off).unwrap_or(i64::MAX));
-            self.metrics.states(&self.roster.counts);
+            self.metrics.states(&mut self.told, &self.roster.counts);
             let now_ms = (self.clock)();
             let (pages, mut desk) = self.desk(now_ms);
             pages.sweep(&mut desk)?;
@@ -308,50 +333,8 @@ impl Poller<'_> {
         self.metrics.own_outage.set(i64::from(self.outage.since_ms().is_some()));
         self.metrics
             .in_flight
-            .set(i64::try_from(self.flying.len() + self.pages.in_flight()).unwrap_or(i64::MAX));
+            .set(i64::try_from(self.under_way.total() + self.pages.in_flight_of_all()).unwrap_or(i64::MAX));
         Ok(())
-    }
-
-    /// Takes what is due, as far as budgets go, and writes it down.
-    fn begin(&mut self, now_ms: i64, by_ms: i64) -> Result<Vec<Ready>, WatcherError> {
-        let mut ready = Vec::new();
-        while self.flying.len() + ready.len() < self.config.max_in_flight {
-            // What was put off by a budget or a redirect is due by the clock; `by_ms` only says who is new in a drain.
-            let Some(place) = self.roster.pop(now_ms) else { break };
-            if let Some((poll, request)) = self.redirected.remove(&place) {
-                match self.budget.take(Domain::of(&request.url), now_ms) {
-                    Ok(()) => {
-                        ready.push(Ready { place, poll, request, last_hash: self.load(place)?.looks.hash })
-                    }
-                    Err(later_ms) => {
-                        self.redirected.insert(place, (poll, request));
-                        self.roster.put_off(place, later_ms);
-                    }
-                }
-                continue;
-            }
-            if self.roster.entries[place as usize].due_ms > by_ms {
-                self.roster.put_off(place, self.roster.entries[place as usize].due_ms.max(now_ms + SECOND));
-                break;
-            }
-            if let Err(later_ms) = self.outage.permits(now_ms) {
-                self.roster.put_off(place, later_ms);
-                break;
-            }
-            if let Err(later_ms) = self.budget.take(self.roster.entries[place as usize].domain, now_ms) {
-                if later_ms - now_ms > LONG_MS {
-                    // Its domain said 429: that is a new plan, and no delay.
-                    self.roster.plan(place, later_ms);
-                } else {
-                    self.roster.put_off(place, later_ms);
-                }
-                continue;
-            }
-            if let Some(one) = self.ask(place, now_ms)? {
-                ready.push(one);
-            }
-        }
-        Ok(ready)
     }
 
     /// Begins one feed's poll: its budget is taken already.
@@ -397,9 +380,7 @@ impl Poller<'_> {
             return Ok(None);
         }
         self.metrics.schedule_delay.observe((now_ms - due_ms).max(0) as f64 / SECOND as f64);
-        let asked = Asked { start_ms: now_ms, is_whole: poll.is_whole() };
-        let id = self.roster.entries[place as usize].feed.id.as_bytes().to_vec();
-        self.outbox.put_in(ASKED, &id, Bytes::copy_from_slice(&asked.to_bytes()));
+        self.note_asked(place, now_ms, &poll);
         Ok(Some(Ready { place, poll, request, last_hash: state.looks.hash }))
     }
 
@@ -418,11 +399,11 @@ impl Poller<'_> {
     /// Sends a request that was written down.
     fn launch(&mut self, ready: Ready) {
         let Ready { place, poll, request, last_hash } = ready;
-        self.flying.insert(place, Flying { poll, domain: Domain::of(&request.url) });
+        let domain = Domain::of(&request.url);
         let (client, landing, clock) = (self.client.clone(), self.landing.clone(), Arc::clone(&self.clock));
         let base = self.roster.entries[place as usize].feed.url.clone();
         let parse_seconds = self.metrics.parse_seconds.clone();
-        self.runtime.spawn(async move {
+        let task = self.runtime.spawn(async move {
             let (result, cost) = client.send(&request).await;
             let answer = match result {
                 Err(failure) => Answer::Failed(failure),
@@ -434,6 +415,7 @@ impl Poller<'_> {
             // Nobody listens any more once the poller has stopped.
             let _ = landing.send(Landed { place, answer, cost });
         });
+        self.flying.insert(place, Flying { poll, domain, _task: Task(task.abort_handle()) });
     }
 
     /// Takes in what landed.
@@ -441,16 +423,15 @@ impl Poller<'_> {
         for landed in std::mem::take(&mut self.deliveries) {
             failpoint("feeds.answer.after");
             let Landed { place, answer, cost } = landed;
-            let Some(Flying { poll, domain }) = self.flying.remove(&place) else { continue };
+            let Some(Flying { poll, domain, _task }) = self.flying.remove(&place) else { continue };
             self.metrics.cost(&cost);
+            self.under_way.give_back();
             self.budget.give_back(domain, now_ms);
             let is_reached = match &answer {
                 Answer::Came(_) => true,
                 Answer::Failed(failure) => !Outcome::from(*failure).may_be_ours(),
             };
-            let was_down = self.outage.since_ms().is_some();
-            self.outage.note(domain, is_reached, now_ms);
-            self.tell_outage(was_down);
+            tell_outage(self.outage.note(domain, is_reached, now_ms));
             let is_frozen = self.outage.since_ms().is_some();
             let mut state = self.load(place)?;
             let before = state.clone();
@@ -464,16 +445,6 @@ impl Poller<'_> {
             }
         }
         Ok(())
-    }
-
-    fn tell_outage(&self, was_down: bool) {
-        match (was_down, self.outage.since_ms().is_some()) {
-            (false, true) => tracing::warn!(
-                "no feed can be reached: taking it for an outage of our own; failures are not counted, and one request in a while finds out when it is over"
-            ),
-            (true, false) => tracing::info!("feeds can be reached again"),
-            (false, false) | (true, true) => {}
-        }
     }
 
     /// Hands over what a poll brought, with the feed's new state: in one unit, or where the items are too many for one in several, each of which says what was
@@ -543,6 +514,27 @@ impl Poller<'_> {
         self.roster.entries[place as usize].domain = domain(&state.url);
         self.roster.becomes(place, state.health.state);
         self.roster.plan(place, state.next_ms);
+    }
+}
+
+impl Drop for Poller<'_> {
+    /// The feeds are another process's now, or nobody's: they are told of here no more.
+    fn drop(&mut self) {
+        self.metrics.shards.dec();
+        self.metrics.states(&mut self.told, &[0; 13]);
+        self.roster.entries.iter().filter(|entry| entry.is_watched).for_each(|entry| {
+            self.metrics.unwatch(&entry.feed.id);
+        });
+    }
+}
+
+fn tell_outage(change: Option<bool>) {
+    match change {
+        Some(true) => tracing::warn!(
+            "no feed can be reached: taking it for an outage of our own; failures are not counted, and one request in a while finds out when it is over"
+        ),
+        Some(false) => tracing::info!("feeds can be reached again"),
+        None => {}
     }
 }
 

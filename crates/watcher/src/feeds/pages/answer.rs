@@ -45,7 +45,7 @@ impl Pages {
     pub(in crate::feeds) fn land(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
         while let Ok(landed) = self.landed.try_recv() {
             failpoint("feeds.page.answer");
-            self.in_flight -= 1;
+            self.under_way.give_back();
             desk.metrics.cost(&landed.cost);
             let Ready { key, number, line, ref what, delay_ms, ref request } = landed.ready;
             desk.budget.give_back(Domain::of(&request.url), desk.now_ms);

@@ -29,6 +29,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use barid_log::Wish;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use url::Url;
 
 use self::article::Article;
@@ -38,7 +39,8 @@ use self::queue::{Key, Queue};
 pub use self::state::{PAGES, ROBOTS, WAITING};
 use self::state::{Plan, Saved, Site, from_bytes, from_key, to_bytes};
 use super::address::check_url;
-use super::budget::{Budget, Domain};
+use super::budget::Domain;
+use super::common::{Budget, Common, Load};
 use super::config::{Clock, FeedsConfig, FeedsSummary};
 use super::deliver;
 use super::engine::Delivered;
@@ -81,7 +83,7 @@ pub(super) struct Desk<'a> {
     pub(super) wish: Wish,
     /// Our own network is.
     pub(super) is_down: bool,
-    /// Polls under way.
+    /// Polls under way in the process.
     pub(super) polls: usize,
 }
 
@@ -142,7 +144,9 @@ pub(super) struct Pages {
     wanted: HashSet<u32>,
     waiting: HashMap<Key, Waiting>,
     queue: Queue,
-    in_flight: usize,
+    /// Pages under way, among those of the process.
+    under_way: Load,
+    tasks: JoinSet<()>,
     landing: Sender<answer::Landed>,
     landed: Receiver<answer::Landed>,
     started_ms: i64,
@@ -158,23 +162,23 @@ impl Pages {
     pub(super) fn new(
         config: &FeedsConfig,
         roster: &Roster,
-        client: &Client,
-        runtime: Handle,
+        common: &Common,
         clock: Clock,
-    ) -> Self {
+    ) -> Result<Self, WatcherError> {
         let ids: HashSet<&str> = config.full_text.iter().map(String::as_str).collect();
         let wanted = roster.entries.iter().zip(0..).filter(|(entry, _)| ids.contains(entry.feed.id.as_str()));
         let (landing, landed) = channel();
         let open_ms = clock();
-        Self {
-            client: client.for_pages(),
-            runtime,
+        Ok(Self {
+            client: common.client.for_pages(),
+            runtime: common.runtime()?,
             clock,
-            readers: Arc::new(Semaphore::new(2)),
+            readers: common.readers(),
             wanted: wanted.map(|(_, place)| place).collect(),
             waiting: HashMap::new(),
             queue: Queue::default(),
-            in_flight: 0,
+            under_way: common.page_load(),
+            tasks: JoinSet::new(),
             landing,
             landed,
             started_ms: open_ms,
@@ -182,7 +186,7 @@ impl Pages {
             swept_ms: open_ms,
             number: 0,
             has_delivered: false,
-        }
+        })
     }
 
     /// Reads the tables. Items of feeds that are no longer configured are delivered with their own text.
@@ -328,14 +332,19 @@ impl Pages {
         Ok(())
     }
 
+    /// Pages under way in the process.
+    pub(super) fn in_flight_of_all(&self) -> usize {
+        self.under_way.total()
+    }
+
     /// Requests under way.
     pub(super) fn in_flight(&self) -> usize {
-        self.in_flight
+        self.under_way.own()
     }
 
     /// Whether a drain has a page left to ask.
     pub(super) fn has_more(&self, now_ms: i64) -> bool {
-        self.in_flight > 0 || self.queue.has_due(now_ms)
+        self.in_flight() > 0 || self.queue.has_due(now_ms)
     }
 
     /// When there is something to do, if there is.

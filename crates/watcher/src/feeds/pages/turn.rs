@@ -55,12 +55,10 @@ enum Turn {
 }
 
 impl Pages {
-    /// Takes what is due, as far as budgets go, and writes it down, `begun` being polls that go out now. Polls go first: pages get half of the
-    /// requests under way at most.
+    /// Takes what is due, as far as budgets go, and writes it down. Polls go first: pages get half of the requests under way in the process at most.
     pub(in crate::feeds) fn begin(
         &mut self,
         desk: &mut Desk<'_>,
-        begun: usize,
     ) -> Result<Vec<Ready>, WatcherError> {
         match desk.wish {
             Wish::Stop => return Ok(Vec::new()),
@@ -72,22 +70,27 @@ impl Pages {
             Wish::Run | Wish::Drain => {}
         }
         let most = desk.config.max_in_flight;
-        let room = (most / 2).clamp(1, MOST_IN_FLIGHT).min(most.saturating_sub(desk.polls + begun));
+        let room = (most / 2).clamp(1, MOST_IN_FLIGHT).min(most.saturating_sub(desk.polls));
         if std::mem::take(&mut self.has_delivered) {
             failpoint("feeds.page.done");
         }
         // What was put to wait just now is looked up below.
         desk.outbox.flush()?;
         let mut ready = Vec::new();
-        while self.in_flight + ready.len() < room {
-            let Some((line, place, key)) = self.queue.next(desk.now_ms) else { break };
+        while self.under_way.take(room) {
+            let Some((line, place, key)) = self.queue.next(desk.now_ms) else {
+                self.under_way.give_back();
+                break;
+            };
             let stands = |one: &Waiting| one.domain == line && one.place() == place;
             if !self.waiting.get(&key).is_some_and(stands) {
                 // It left without a word: a fault that must not hold the line up.
                 self.queue.remove(line, place, key);
                 self.queue.wake(line);
+                self.under_way.give_back();
                 continue;
             }
+            let before = ready.len();
             match self.turn(desk, key)? {
                 Turn::Ready(one) => {
                     self.queue.begin(line);
@@ -102,8 +105,10 @@ impl Pages {
                     }
                 }
             }
+            if ready.len() == before {
+                self.under_way.give_back();
+            }
         }
-        self.in_flight += ready.len();
         Ok(ready)
     }
 
@@ -196,14 +201,15 @@ impl Pages {
     }
 
     /// Sends requests that were written down.
-    pub(in crate::feeds) fn launch(&self, ready: Vec<Ready>) {
+    pub(in crate::feeds) fn launch(&mut self, ready: Vec<Ready>) {
         if !ready.is_empty() {
             failpoint("feeds.page.asked");
         }
+        while self.tasks.try_join_next().is_some() {}
         for one in ready {
             let (client, landing) = (self.client.clone(), self.landing.clone());
             let (clock, readers) = (self.clock.clone(), self.readers.clone());
-            self.runtime.spawn(async move {
+            let sending = async move {
                 let (result, cost) = client.send(&one.request).await;
                 let mut landed = Landed { ready: one, answer: None, rules: None, article: None, cost };
                 match result {
@@ -222,7 +228,8 @@ impl Pages {
                 }
                 // Nobody listens any more once the poller has stopped.
                 let _ = landing.send(landed);
-            });
+            };
+            self.tasks.spawn_on(sending, &self.runtime);
         }
     }
 }

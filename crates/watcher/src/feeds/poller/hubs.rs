@@ -1,9 +1,9 @@
 //! What the poller does for hubs: their questions and documents are taken in, and answered once that is durable.
 
 use barid_log::{Control, Wish, failpoint};
-use tokio::runtime::Runtime;
 use url::Url;
 
+use super::super::common::Common;
 use super::super::config::FeedsConfig;
 use super::super::engine::{self, Done, Outcome};
 use super::super::metrics::FeedMetrics;
@@ -15,15 +15,15 @@ use crate::outbox::Outbox;
 
 /// Opens the callback, where one is wanted. A run that ends by itself promises nobody to be there.
 pub(super) fn open(
+    common: &Common,
     config: &FeedsConfig,
     control: &Control,
-    runtime: &Runtime,
     outbox: &mut Outbox,
     metrics: &FeedMetrics,
     now_ms: i64,
 ) -> Result<Option<Subscriber>, WatcherError> {
     match control.wish() {
-        Wish::Run => Subscriber::open(config, runtime, outbox, &metrics.websub, now_ms),
+        Wish::Run => Subscriber::open(common, config, outbox, &metrics.websub, now_ms),
         Wish::Drain | Wish::Stop => Ok(None),
     }
 }

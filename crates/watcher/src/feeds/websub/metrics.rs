@@ -100,9 +100,15 @@ impl WebSubMetrics {
         Ok(metrics)
     }
 
-    pub(super) fn standing(&self, counts: &[i64; Standing::ALL.len()]) {
-        for (standing, count) in Standing::ALL.iter().zip(counts) {
-            self.subscriptions.with_label_values(&[standing.name()]).set(*count);
+    /// How a poller's subscriptions stand; `told` is what it said before, and is brought up to date.
+    pub(super) fn standing(
+        &self,
+        told: &mut [i64; Standing::ALL.len()],
+        counts: &[i64; Standing::ALL.len()],
+    ) {
+        for ((standing, told), count) in Standing::ALL.iter().zip(told).zip(counts) {
+            self.subscriptions.with_label_values(&[standing.name()]).add(count - *told);
+            *told = *count;
         }
     }
 

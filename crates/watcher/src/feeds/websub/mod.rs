@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use barid_log::Table;
 
 pub(super) use metrics::{Brought, WebSubMetrics};
-pub(super) use server::{Push, Visit};
+pub(super) use server::{Doors, Push, Visit};
 pub(super) use subscriber::{Ask, Subscriber};
 
 /// The table of subscriptions: `<token, 20 bytes> -> form 1, Subscription`. Its rows are secrets.

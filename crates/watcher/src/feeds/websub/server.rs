@@ -46,11 +46,13 @@ pub(super) struct Door {
     pub(super) base: String,
     /// Nothing is taken any more; the hub may ask whether that is meant.
     pub(super) is_closed: bool,
+    /// To the poller that has the feed.
+    pub(super) visitors: SyncSender<Visit>,
 }
 
 /// All of them, by token.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Doors(Arc<RwLock<HashMap<Token, Door>>>);
+pub(in crate::feeds) struct Doors(Arc<RwLock<HashMap<Token, Door>>>);
 
 impl Doors {
     pub(super) fn set(&self, token: Token, door: Door) {
@@ -97,7 +99,6 @@ pub(in crate::feeds) struct Push {
 /// What every request needs.
 pub(super) struct Hall {
     pub(super) doors: Doors,
-    pub(super) visits: SyncSender<Visit>,
     pub(super) limits: Limits,
     pub(super) metrics: WebSubMetrics,
     pub(super) bodies: Semaphore,
@@ -107,12 +108,11 @@ pub(super) struct Hall {
 impl Hall {
     pub(super) fn new(
         doors: Doors,
-        visits: SyncSender<Visit>,
         limits: Limits,
         metrics: WebSubMetrics,
     ) -> Arc<Self> {
         let (bodies, connections) = (Semaphore::new(MOST_BODIES), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
-        Arc::new(Self { doors, visits, limits, metrics, bodies, connections })
+        Arc::new(Self { doors, limits, metrics, bodies, connections })
     }
 }
 
@@ -161,8 +161,8 @@ pub(super) async fn serve(listener: std::net::TcpListener, hall: Arc<Hall>) {
 async fn hear(request: Request<Incoming>, hall: &Arc<Hall>) -> Response<Full<Bytes>> {
     let found = hall.doors.get(request.uri().path());
     match (request.method(), found) {
-        (&Method::GET, Some((token, _))) => {
-            asked(request.uri().query().unwrap_or_default(), token, hall).await
+        (&Method::GET, Some((token, door))) => {
+            asked(request.uri().query().unwrap_or_default(), token, &door, hall).await
         }
         (&Method::GET, None) => {
             hall.metrics.questioned(false);
@@ -203,7 +203,7 @@ fn later() -> Response<Full<Bytes>> {
 }
 
 /// The hub asks, or tells that it denies.
-async fn asked(query: &str, token: Token, hall: &Hall) -> Response<Full<Bytes>> {
+async fn asked(query: &str, token: Token, door: &Door, hall: &Hall) -> Response<Full<Bytes>> {
     let pairs: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let value = |name: &str| pairs.get(name).map(String::as_str);
     let refused = || {
@@ -221,7 +221,7 @@ async fn asked(query: &str, token: Token, hall: &Hall) -> Response<Full<Bytes>> 
     };
     let (reply, answer) = oneshot::channel();
     let visit = Visit::Question { token, question, topic: topic.to_owned(), reply };
-    match hand_over(visit, answer, hall).await {
+    match hand_over(visit, answer, door).await {
         Some(true) => said(StatusCode::OK, Bytes::copy_from_slice(challenge.as_bytes())),
         Some(false) => said(StatusCode::NOT_FOUND, Bytes::new()),
         None => later(),
@@ -272,10 +272,11 @@ async fn take(
     hall: Arc<Hall>,
 ) -> Response<Full<Bytes>> {
     // Reading is work: other connections' time limits run meanwhile.
-    let content = tokio::task::spawn_blocking(move || read::read(&body, media.as_deref(), &door.base, 0));
+    let base = door.base.clone();
+    let content = tokio::task::spawn_blocking(move || read::read(&body, media.as_deref(), &base, 0));
     let Ok(content) = content.await else { return later() };
     let (reply, answer) = oneshot::channel();
-    match hand_over(Visit::Push(Box::new(Push { token, content, reply })), answer, &hall).await {
+    match hand_over(Visit::Push(Box::new(Push { token, content, reply })), answer, &door).await {
         Some(true) => said(StatusCode::OK, Bytes::new()),
         Some(false) => said(StatusCode::GONE, Bytes::new()),
         None => {
@@ -291,8 +292,8 @@ fn refuse(status: StatusCode, why: Brought, hall: &Hall) -> Response<Full<Bytes>
 }
 
 /// The poller's answer; `None` where it has none in time.
-async fn hand_over(visit: Visit, answer: oneshot::Receiver<bool>, hall: &Hall) -> Option<bool> {
-    hall.visits.try_send(visit).ok()?;
+async fn hand_over(visit: Visit, answer: oneshot::Receiver<bool>, door: &Door) -> Option<bool> {
+    door.visitors.try_send(visit).ok()?;
     timeout(ANSWER, answer).await.ok()?.ok()
 }
 

@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use url::Url;
 
@@ -17,7 +17,8 @@ use super::server::{Door, Doors, Hall, Question, Visit, bind, serve};
 use super::{Token, WEBSUB, WebSubConfig, trust};
 use crate::WatcherError;
 use crate::feeds::address::Allowed;
-use crate::feeds::budget::{Budget, Domain};
+use crate::feeds::budget::Domain;
+use crate::feeds::common::{Budget, Common};
 use crate::feeds::config::{Clock, FeedsConfig};
 use crate::feeds::engine::{Done, Feed};
 use crate::feeds::fetch::{self, Client};
@@ -62,26 +63,52 @@ pub(in crate::feeds) struct Subscriber {
     budget: Budget,
     asking: HashMap<Token, Domain>,
     doors: Doors,
+    /// For whoever comes to a door of this poller's.
+    visitors: SyncSender<Visit>,
     visits: Receiver<Visit>,
     reply: Sender<Replied>,
     replies: Receiver<Replied>,
     /// To be told once the unit is durable.
     waiting: Vec<(oneshot::Sender<bool>, bool)>,
     metrics: WebSubMetrics,
+    /// How its subscriptions stand, as the metrics have it.
+    told: [i64; Standing::ALL.len()],
+}
+
+/// Opens the callback of the process.
+fn hear(
+    websub: &WebSubConfig,
+    config: &FeedsConfig,
+    runtime: &Handle,
+    metrics: &WebSubMetrics,
+) -> Result<Doors, WatcherError> {
+    let listener =
+        bind(websub.listen).map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
+    let doors = Doors::default();
+    runtime.spawn(serve(listener, Hall::new(doors.clone(), config.limits, metrics.clone())));
+    Ok(doors)
+}
+
+impl Drop for Subscriber {
+    /// Hubs that come now are told to come again: the feeds are another poller's, or nobody's.
+    fn drop(&mut self) {
+        self.held.keys().for_each(|token| self.doors.remove(token));
+        self.metrics.standing(&mut self.told, &[0; Standing::ALL.len()]);
+    }
 }
 
 impl Subscriber {
     /// Opens the callback and takes the subscriptions up again; `None` where none are wanted.
     pub(in crate::feeds) fn open(
+        common: &Common,
         config: &FeedsConfig,
-        runtime: &Runtime,
         outbox: &mut Outbox,
         metrics: &WebSubMetrics,
         now_ms: i64,
     ) -> Result<Option<Self>, WatcherError> {
         let Some(websub) = &config.websub else { return Ok(None) };
-        let listener =
-            bind(websub.listen).map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
+        let runtime = common.runtime()?;
+        let doors = common.doors(|| hear(websub, config, &runtime, metrics))?;
         let (visitors, visits) = sync_channel(MOST_VISITS);
         let (reply, replies) = channel();
         let mut ours = Self {
@@ -92,18 +119,18 @@ impl Subscriber {
             by_feed: HashMap::new(),
             places: HashMap::new(),
             due: BinaryHeap::new(),
-            budget: Budget::new(now_ms),
+            budget: common.hub_budget(now_ms),
             asking: HashMap::new(),
-            doors: Doors::default(),
+            doors,
+            visitors,
             visits,
             reply,
             replies,
             waiting: Vec::new(),
             metrics: metrics.clone(),
+            told: [0; Standing::ALL.len()],
         };
         ours.restore(&config.feeds, outbox, now_ms)?;
-        let hall = Hall::new(ours.doors.clone(), visitors, config.limits, metrics.clone());
-        runtime.spawn(serve(listener, hall));
         tracing::info!(listen = %websub.listen, subscriptions = ours.held.len(), "hubs are heard");
         Ok(Some(ours))
     }
@@ -148,7 +175,8 @@ impl Subscriber {
     /// Makes a subscription the one of its feed.
     fn take(&mut self, feed: &Feed, token: Token, now_ms: i64, outbox: &mut Outbox) {
         let Some(held) = self.held.get(&token) else { return };
-        let door = Door { secret: held.secret.clone(), base: feed.url.clone(), is_closed: false };
+        let (secret, visitors) = (held.secret.clone(), self.visitors.clone());
+        let door = Door { secret, base: feed.url.clone(), is_closed: false, visitors };
         self.doors.set(token, door);
         self.by_feed.insert(feed.id.clone(), token);
         self.changed(token, now_ms, outbox);
@@ -433,7 +461,7 @@ impl Subscriber {
     pub(in crate::feeds) fn show(&mut self, now_ms: i64) {
         let mut counts = [0; Standing::ALL.len()];
         self.held.values().for_each(|held| counts[held.standing(now_ms).index()] += 1);
-        self.metrics.standing(&counts);
+        self.metrics.standing(&mut self.told, &counts);
         self.budget.sweep(now_ms);
     }
 }
