@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) files: Vec<FileSource>,
     /// What to poll.
     pub(crate) feeds: FeedsSection,
+    /// Who stands by for whom.
+    pub(crate) watch: WatchConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// Parsing.
@@ -51,6 +53,13 @@ pub(crate) struct Config {
     pub(crate) telemetry: TelemetryConfig,
     /// The cluster of the roles. `barid run` does not use it.
     pub(crate) kafka: KafkaSection,
+}
+
+/// `[watch]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WatchConfig {
+    /// Processes of `barid watch` with the same one have the same folders and feeds.
+    pub(crate) id: String,
 }
 
 /// `[log]`.

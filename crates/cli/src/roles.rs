@@ -11,6 +11,7 @@
 mod attend;
 mod monitor;
 mod parts;
+mod shared;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ use prometheus::proto::MetricFamily;
 
 use self::attend::attend;
 use self::monitor::Monitor;
-use self::parts::Part;
+use self::parts::{Part, Parts};
 use crate::args::Global;
 use crate::config::Loaded;
 use crate::error::CliError;
@@ -77,7 +78,7 @@ pub(crate) fn run(
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
     let parts = parts::of(role, config, &registry, &control)?;
-    let groups: Vec<&str> = parts.iter().map(|part| part.spec.group.as_str()).collect();
+    let groups = parts.groups();
     let workers = Workers::register(&registry, &groups)?;
     let cluster = match role {
         Role::Web => Some(ClusterMetrics::register(&registry)?),
@@ -94,9 +95,10 @@ pub(crate) fn run(
     let server = serve(listen, metrics, &workers, &monitor)?;
     let result = match open(&kafka, &control)? {
         Some((log, metrics)) => {
-            let log: Arc<dyn Log> = Arc::new(log);
+            let log = Arc::new(log);
             of_log.get_or_init(|| metrics);
             if server.is_some() {
+                let log: Arc<dyn Log> = Arc::<Kafka>::clone(&log);
                 monitor.start(&log, &control)?;
             }
             work(&parts, &log, &control, &workers)
@@ -214,30 +216,28 @@ fn pause(length: Duration, control: &Control) -> Wish {
 }
 
 /// Attends to every worker on a thread of its own, until all have ended. When one cannot go on, all stop.
-fn work(
-    parts: &[Part<'_>],
-    log: &Arc<dyn Log>,
-    control: &Control,
-    workers: &Workers,
-) -> Result<(), CliError> {
-    if parts.is_empty() {
+fn work(parts: &Parts<'_>, log: &Kafka, control: &Control, workers: &Workers) -> Result<(), CliError> {
+    if parts.0.is_empty() {
         while pause(Duration::from_secs(3600), control) == Wish::Run {}
         return Ok(());
     }
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
-        for part in parts {
-            let log = log.as_ref();
+        for part in &parts.0 {
+            let group = part.group();
             let body = move || {
                 let mut end = End { control, well: false };
-                let result = attend(part, log, control, workers);
+                let result = match part {
+                    Part::Alone(alone) => attend(alone, log, control, workers),
+                    Part::Shared(shared) => shared::attend(shared, log, control, workers),
+                };
                 if let Err(error) = &result {
-                    tracing::error!(%error, worker = part.spec.group, "cannot go on: stopping");
+                    tracing::error!(%error, worker = group, "cannot go on: stopping");
                 }
                 end.well = result.is_ok();
                 result
             };
-            let thread = std::thread::Builder::new().name(part.spec.group.clone());
+            let thread = std::thread::Builder::new().name(group.to_owned());
             let spawned = thread.spawn_scoped(scope, body).map_err(|source| {
                 control.ask(Wish::Stop);
                 CliError::System { operation: "start a thread", source }

@@ -159,7 +159,12 @@ fn clock_ahead_ms() -> i64 {
         let seconds = std::env::var("BARID_CLOCK_AHEAD_SECONDS").ok().and_then(|text| text.parse().ok());
         seconds.unwrap_or(0_i64).saturating_mul(1000)
     });
-    *AHEAD
+    // One that moves under processes that run: they look into a file.
+    static FILE: std::sync::LazyLock<Option<std::ffi::OsString>> =
+        std::sync::LazyLock::new(|| std::env::var_os("BARID_CLOCK_AHEAD_FILE"));
+    let said = FILE.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let seconds = said.and_then(|text| text.trim().parse::<i64>().ok());
+    seconds.map_or(*AHEAD, |seconds| seconds.saturating_mul(1000))
 }
 
 #[cfg(not(feature = "failpoints"))]

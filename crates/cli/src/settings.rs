@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use barid_log::{Codec, Control, EmbeddedConfig, KafkaConfig, Required, Retention, TopicPlan};
+use barid_log::{
+    Codec, Control, EmbeddedConfig, KafkaConfig, Required, Retention, StateTopic, Table, TopicPlan,
+};
 use barid_record::Topic;
 use barid_sink::JsonlConfig;
 use barid_stage::StageConfig;
@@ -18,6 +20,7 @@ use barid_watcher::{Fields, FilesConfig};
 
 use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
 use crate::error::CliError;
+use crate::roles::Role;
 use crate::run::RunError;
 
 /// Most segments a full topic is cut into: retention works in whole segments.
@@ -77,6 +80,8 @@ pub(crate) fn kafka(config: &Config, brokers: &str, role: &str, control: Control
     } = &config.kafka;
     KafkaConfig {
         prefix: prefix.clone(),
+        scope: scope(config, role).to_owned(),
+        standby_hint: standby_hint(role),
         instance: instance.clone(),
         delivery: match delivery {
             Delivery::ExactlyOnce => barid_log::Delivery::ExactlyOnce,
@@ -91,6 +96,40 @@ pub(crate) fn kafka(config: &Config, brokers: &str, role: &str, control: Control
         control,
         ..KafkaConfig::new(brokers, config.data_dir.join(role))
     }
+}
+
+/// What stands behind the groups and the state of a role.
+fn scope<'a>(config: &'a Config, role: &str) -> &'a str {
+    if role == Role::Watch.name() { &config.watch.id } else { "" }
+}
+
+fn standby_hint(role: &str) -> &'static str {
+    if role == Role::Watch.name() {
+        "it watches its folders for both; where the two have different ones give each its own `watch.id` and run `barid topics create`"
+    } else {
+        "this process takes over when that one ends"
+    }
+}
+
+/// The name under which a source's documents are counted.
+fn writer(config: &Config, name: &str) -> String {
+    if config.watch.id.is_empty() { name.to_owned() } else { format!("{name}.{}", config.watch.id) }
+}
+
+/// The topics of the state of every role, and that of `barid rejected retry`.
+pub(crate) fn state_topics<'a>(config: &'a Config, retried: Table) -> Vec<StateTopic<'a>> {
+    let scope = scope(config, Role::Watch.name());
+    let alone = |scope: &'a str| move |table| StateTopic::Changelog { table, scope, shards: 1 };
+    let shards = config.feeds.shards;
+    let parts = move |table| StateTopic::Changelog { table, scope, shards };
+    let mut topics: Vec<StateTopic<'a>> =
+        barid_watcher::worker_spec().tables.into_iter().map(alone(scope)).collect();
+    topics.extend(barid_watcher::feeds::worker_spec().tables.into_iter().map(parts));
+    topics.push(StateTopic::Seats { group: barid_watcher::feeds::GROUP, scope, shards });
+    let others = [barid_stage::parse_spec(), barid_stage::decide_spec(), barid_sink::spec()];
+    let others = others.into_iter().flat_map(|spec| spec.tables).chain([retried]);
+    topics.extend(others.map(alone("")));
+    topics
 }
 
 /// How topics are laid out.
@@ -130,6 +169,7 @@ pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {
     let defaults = barid_watcher::Config::default();
     barid_watcher::Config {
         sources: config.files.iter().map(source).collect(),
+        writer: writer(config, &defaults.writer),
         batch_documents: if cfg!(feature = "failpoints") { 16 } else { defaults.batch_documents },
         ..defaults
     }
@@ -173,6 +213,7 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
             random,
         }),
         max_in_flight: section.max_in_flight,
+        writer: writer(config, &defaults.writer),
         batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
         ..defaults
     })

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use barid_log::{GroupLag, Kafka, Log, LogStatus, Table, TopicOutcome, TopicStatus};
+use barid_log::{GroupLag, Kafka, Log, LogStatus, TopicOutcome, TopicStatus};
 use prometheus::Registry;
 use serde_json::json;
 
@@ -32,21 +32,10 @@ fn open(loaded: &Loaded) -> Result<Kafka, CliError> {
     Ok(Kafka::open(config, &Registry::new())?)
 }
 
-/// The tables of every role, and that of `barid rejected retry`: each has a changelog.
-fn tables() -> Vec<Table> {
-    let specs = [
-        barid_watcher::worker_spec(),
-        barid_watcher::feeds::worker_spec(),
-        barid_stage::parse_spec(),
-        barid_stage::decide_spec(),
-        barid_sink::spec(),
-    ];
-    specs.into_iter().flat_map(|spec| spec.tables).chain([super::rejected::RETRIED]).collect()
-}
-
 fn create(loaded: &Loaded, json: bool, out: &mut impl Write) -> Result<ExitCode, CliError> {
     let plan = settings::topic_plan(&loaded.config);
-    let outcomes = open(loaded)?.create_topics(&plan, &tables())?;
+    let states = settings::state_topics(&loaded.config, super::rejected::RETRIED);
+    let outcomes = open(loaded)?.create_topics_with(&plan, &states)?;
     for outcome in &outcomes {
         tell(outcome, json, out)?;
     }
@@ -110,6 +99,7 @@ fn list(status: &LogStatus, json: bool, out: &mut impl Write) -> Result<(), CliE
 
 #[cfg(test)]
 mod tests {
+    use barid_log::StateTopic;
     use barid_record::Topic;
 
     use super::*;
@@ -169,13 +159,24 @@ mod tests {
 
     #[test]
     fn every_table_of_a_role_gets_a_changelog_once() {
-        let tables = tables();
-        let mut names: Vec<_> = tables.iter().map(|table| table.0).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), tables.len());
-        for table in [barid_watcher::FILES, barid_stage::SOURCES, barid_stage::BODIES] {
-            assert!(tables.contains(&table), "{table:?}");
+        let text = "[watch]\nid = \"harbour\"\n[feeds]\nshards = 3\n".to_owned();
+        let loaded = crate::config::parse(None, text, &crate::config::Env::new()).unwrap();
+        let topics = settings::state_topics(&loaded.config, super::super::rejected::RETRIED);
+        for (at, topic) in topics.iter().enumerate() {
+            assert!(!topics[..at].contains(topic), "{topic:?} twice");
+        }
+        let whole = |table, scope| StateTopic::Changelog { table, scope, shards: 1 };
+        for topic in [
+            whole(barid_watcher::FILES, "harbour"),
+            whole(barid_stage::SOURCES, ""),
+            whole(barid_stage::BODIES, ""),
+            StateTopic::Seats { group: "feeds", scope: "harbour", shards: 3 },
+        ] {
+            assert!(topics.contains(&topic), "{topic:?}");
+        }
+        for table in barid_watcher::feeds::worker_spec().tables {
+            let topic = StateTopic::Changelog { table, scope: "harbour", shards: 3 };
+            assert!(topics.contains(&topic), "{topic:?}");
         }
     }
 }

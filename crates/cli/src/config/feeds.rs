@@ -27,6 +27,8 @@ pub(crate) struct FeedsSection {
     pub(crate) max_in_flight: usize,
     /// Whether items get the text of the pages they link to, where a feed's own table says nothing else.
     pub(crate) full_text: bool,
+    /// Parts into which processes on Kafka divide the feeds, when topics are made.
+    pub(crate) shards: u32,
     /// The feeds written here.
     pub(crate) feeds: Vec<FeedSource>,
 }
@@ -75,6 +77,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
     let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
     let full_text = reader.boolean(&mut section, "full_text", false);
+    let shards = reader.integer(&mut section, "shards", 8, 1..=256);
     let websub = websub(reader, &mut section);
     reader.end(&section);
     let mut allow_addresses = Vec::new();
@@ -117,7 +120,19 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         reader.refuse("E0115", "feeds.contact", why, Some(hint.to_owned()));
     }
     let max_in_flight = usize::try_from(max_in_flight).unwrap_or(200);
-    FeedsSection { contact, lists, watch, allow_addresses, extra_ca, websub, max_in_flight, full_text, feeds }
+    let shards = u32::try_from(shards).unwrap_or(8);
+    FeedsSection {
+        contact,
+        lists,
+        watch,
+        allow_addresses,
+        extra_ca,
+        websub,
+        max_in_flight,
+        full_text,
+        shards,
+        feeds,
+    }
 }
 
 /// Both keys, or neither.

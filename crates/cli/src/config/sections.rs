@@ -9,16 +9,17 @@ use tracing_subscriber::EnvFilter;
 use super::problem::Problem;
 use super::reader::{Env, Origin, Reader, Section, Setting};
 use super::{
-    Compression, Config, JsonlConfig, LogConfig, LogFormat, StageConfig, TelemetryConfig, WebConfig, feeds,
-    files, kafka,
+    Compression, Config, JsonlConfig, LogConfig, LogFormat, StageConfig, TelemetryConfig, WatchConfig,
+    WebConfig, feeds, files, kafka,
 };
 
 /// Variables with another use than overriding a key.
-const RESERVED_ENV: [&str; 6] = [
+const RESERVED_ENV: [&str; 7] = [
     "BARID_CONFIG",
     "BARID_LOG",
     "BARID_FAILPOINT",
     "BARID_CLOCK_AHEAD_SECONDS",
+    "BARID_CLOCK_AHEAD_FILE",
     "BARID_PROMTOOL",
     "BARID_TEST_KAFKA",
 ];
@@ -49,6 +50,7 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
     let config = Config {
         files: files::read(&mut reader, &mut root, has_feeds),
         feeds: feeds::read(&mut reader, &mut root),
+        watch: watch(&mut reader, &mut root),
         log: log(&mut reader, &mut root),
         stage: stage(&mut reader, &mut root),
         jsonl: jsonl(&mut reader, &mut root, &data_dir),
@@ -65,6 +67,17 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
     }
     reader.end_env(&RESERVED_ENV);
     Read { config, settings: reader.settings, problems: reader.problems }
+}
+
+fn watch(reader: &mut Reader<'_>, root: &mut Section<'_>) -> WatchConfig {
+    let mut section = reader.table(root, "watch");
+    let id = reader.text(&mut section, "id", "");
+    reader.end(&section);
+    if !id.is_empty() && !barid_watcher::feeds::opml::is_id(&id) {
+        let hint = "it becomes part of the names of groups and topics".to_owned();
+        reader.refuse("E0105", "watch.id", "use at most 64 of a-z 0-9 - _".into(), Some(hint));
+    }
+    WatchConfig { id }
 }
 
 fn log(reader: &mut Reader<'_>, root: &mut Section<'_>) -> LogConfig {

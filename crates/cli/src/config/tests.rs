@@ -194,6 +194,8 @@ fn each_mistake_has_its_code() {
         ("E0104", "[kafka.properties]\n\"a.b\" = [1]".to_owned()),
         ("E0105", "[kafka]\nprefix = \"a b\"".to_owned()),
         ("E0105", "[kafka]\ninstance = \"a/b\"".to_owned()),
+        ("E0105", "[watch]\nid = \"a.b\"".to_owned()),
+        ("E0105", "[feeds]\nshards = 0".to_owned()),
         ("E0105", "[kafka]\ndelivery = \"once\"".to_owned()),
         ("E0105", "[kafka]\nsession_timeout_seconds = 5".to_owned()),
         ("E0105", "[kafka]\nmax_message_bytes = 1000".to_owned()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use barid_log::{Control, Log, LogError, Wish};
 use barid_web::{Activity, Workers};
 
-use super::parts::Part;
+use super::parts::Alone;
 use super::{SAY_EVERY, may_join_again, pause};
 use crate::error::CliError;
 
@@ -14,16 +14,28 @@ use crate::error::CliError;
 /// # Errors
 /// What joining again does not help against.
 pub(super) fn attend(
-    part: &Part<'_>,
+    part: &Alone<'_>,
     log: &dyn Log,
     control: &Control,
     workers: &Workers,
 ) -> Result<(), CliError> {
-    let group = part.spec.group.as_str();
+    again(&part.spec.group, control, workers, &|| once(part, log, workers))
+}
+
+/// Does it until it ends well, is told to stop, or fails for good; pauses in between.
+///
+/// # Errors
+/// What doing it again does not help against.
+pub(super) fn again(
+    group: &str,
+    control: &Control,
+    workers: &Workers,
+    once: &dyn Fn() -> Result<(), CliError>,
+) -> Result<(), CliError> {
     let mut trouble = Trouble::default();
     while control.wish() == Wish::Run {
         let started = Instant::now();
-        let Err(error) = once(part, log, workers) else { break };
+        let Err(error) = once() else { break };
         let again = may_join_again(&error) || trouble.may_appear(&error, Instant::now());
         if control.wish() > Wish::Run && (again || is_stopped(&error)) {
             tracing::debug!(%error, worker = group, "ended while stopping: what was not committed comes again");
@@ -45,7 +57,7 @@ pub(super) fn attend(
     Ok(())
 }
 
-fn once(part: &Part<'_>, log: &dyn Log, workers: &Workers) -> Result<(), CliError> {
+fn once(part: &Alone<'_>, log: &dyn Log, workers: &Workers) -> Result<(), CliError> {
     let group = part.spec.group.as_str();
     workers.now(group, Activity::StandingBy);
     tracing::debug!(worker = group, "joining");
@@ -56,7 +68,7 @@ fn once(part: &Part<'_>, log: &dyn Log, workers: &Workers) -> Result<(), CliErro
 }
 
 /// What a log says to a worker that waited when all stop.
-fn is_stopped(error: &CliError) -> bool {
+pub(super) fn is_stopped(error: &CliError) -> bool {
     error.log_error().is_some_and(|error| matches!(error, LogError::Stopped { .. }))
 }
 
@@ -70,7 +82,7 @@ const NEW_TOPIC: Duration = Duration::from_secs(5);
 
 /// How long to pause and what to say while one failure follows another.
 #[derive(Debug)]
-struct Trouble {
+pub(super) struct Trouble {
     pause: Duration,
     said: Option<(&'static str, Instant)>,
     missing_since: Option<Instant>,
@@ -84,7 +96,7 @@ impl Default for Trouble {
 
 impl Trouble {
     /// The pause after a failure that came `worked` after joining began: 0.2 s, doubling to 10 s.
-    fn pause_after(&mut self, worked: Duration) -> Duration {
+    pub(super) fn pause_after(&mut self, worked: Duration) -> Duration {
         if worked >= HEALED_AFTER {
             *self = Self::default();
         }
@@ -104,7 +116,7 @@ impl Trouble {
     }
 
     /// Whether a failure with this code is said: once, and again when it goes on.
-    fn is_news(&mut self, code: &'static str, now: Instant) -> bool {
+    pub(super) fn is_news(&mut self, code: &'static str, now: Instant) -> bool {
         let old = self.said.is_some_and(|(said, at)| said == code && now.duration_since(at) < SAY_EVERY);
         if !old {
             self.said = Some((code, now));

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use barid_log::{Control, Log, Worker, WorkerSpec};
+use barid_log::{Control, Log, Seat, Worker, WorkerSpec};
 use barid_record::Topic;
-use barid_watcher::feeds::FeedMetrics;
+use barid_watcher::feeds::{self, Common, FeedMetrics, Shard};
 use prometheus::Registry;
 
 use super::Role;
+use super::shared::Shared;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::run::{RunError, now_ms};
@@ -16,7 +17,35 @@ use crate::settings;
 type Work<'a> = Box<dyn Fn(&dyn Log, Box<dyn Worker>) -> Result<(), RunError> + Send + Sync + 'a>;
 
 /// One worker of a role.
-pub(super) struct Part<'a> {
+pub(super) enum Part<'a> {
+    /// One that has its group's work, or stands by, or shares partitions.
+    Alone(Alone<'a>),
+    /// One that has shards of it.
+    Shared(Shared<'a>),
+}
+
+impl Part<'_> {
+    /// The group it joins.
+    pub(super) fn group(&self) -> &str {
+        match self {
+            Self::Alone(alone) => &alone.spec.group,
+            Self::Shared(shared) => shared.group,
+        }
+    }
+}
+
+/// The workers of a role.
+pub(super) struct Parts<'a>(pub(super) Vec<Part<'a>>);
+
+impl Parts<'_> {
+    /// The groups they join.
+    pub(super) fn groups(&self) -> Vec<&str> {
+        self.0.iter().map(Part::group).collect()
+    }
+}
+
+/// A worker and what it joins as.
+pub(super) struct Alone<'a> {
     /// What it joins as.
     pub(super) spec: WorkerSpec,
     /// What it does once it has joined; may be done again after a loss.
@@ -29,13 +58,13 @@ pub(super) fn of<'a>(
     config: &'a Config,
     registry: &Registry,
     control: &'a Control,
-) -> Result<Vec<Part<'a>>, CliError> {
-    Ok(match role {
+) -> Result<Parts<'a>, CliError> {
+    Ok(Parts(match role {
         Role::Watch => sources(config, registry, control)?,
-        Role::Stage => stage(config, registry, control)?.into(),
-        Role::Sink => vec![sink(config, registry, control)?],
+        Role::Stage => stage(config, registry, control)?.map(Part::Alone).into(),
+        Role::Sink => vec![Part::Alone(sink(config, registry, control)?)],
         Role::Web => Vec::new(),
-    })
+    }))
 }
 
 /// Folders, feeds, or both.
@@ -46,26 +75,39 @@ fn sources<'a>(
 ) -> Result<Vec<Part<'a>>, CliError> {
     let mut parts = Vec::new();
     if !config.files.is_empty() {
-        parts.push(watch(config, registry, control)?);
+        parts.push(Part::Alone(watch(config, registry, control)?));
     }
     if config.feeds.is_used() {
-        parts.push(poll(config, registry, control)?);
+        parts.push(poll(config, registry)?);
     }
     Ok(parts)
 }
 
-fn poll<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Part<'a>, CliError> {
+/// Every process has shards of the feeds, and all of them the same network.
+fn poll<'a>(config: &Config, registry: &Registry) -> Result<Part<'a>, CliError> {
     let metrics = FeedMetrics::register(registry).map_err(RunError::from)?;
     let config = settings::feeds(config)?;
-    let work = move |_: &dyn Log, worker| {
-        let done = barid_watcher::feeds::run(&config, worker, &metrics, Arc::new(now_ms), control, &|_| ())?;
-        tracing::info!(polls = done.polls, documents = done.documents, "the poller has ended");
+    let common = Common::new(&config, now_ms()).map_err(RunError::from)?;
+    let hold = move |seat: &Seat, worker| {
+        let shard = Shard { number: seat.number(), of: seat.count() };
+        let (clock, control) = (Arc::new(now_ms), seat.control());
+        let done = feeds::run_shard(&common, shard, &config, worker, &metrics, clock, control, &|_| ())?;
+        tracing::info!(
+            shard = shard.number,
+            polls = done.polls,
+            documents = done.documents,
+            "the poller has ended"
+        );
         Ok(())
     };
-    Ok(Part { spec: barid_watcher::feeds::worker_spec(), work: Box::new(work) })
+    Ok(Part::Shared(Shared {
+        group: feeds::GROUP,
+        tables: feeds::worker_spec().tables,
+        hold: Box::new(hold),
+    }))
 }
 
-fn watch<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Part<'a>, RunError> {
+fn watch<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Alone<'a>, RunError> {
     let metrics = barid_watcher::Metrics::register(registry)?;
     let config = settings::watcher(config);
     let work = move |_: &dyn Log, worker| {
@@ -73,10 +115,10 @@ fn watch<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Resu
         tracing::info!(documents = summary.documents, rejected = summary.rejected, "the watcher has ended");
         Ok(())
     };
-    Ok(Part { spec: barid_watcher::worker_spec(), work: Box::new(work) })
+    Ok(Alone { spec: barid_watcher::worker_spec(), work: Box::new(work) })
 }
 
-fn stage<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<[Part<'a>; 2], RunError> {
+fn stage<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<[Alone<'a>; 2], RunError> {
     let metrics = barid_stage::Metrics::register(registry)?;
     let config = settings::stage(config);
     let for_deciding = metrics.clone();
@@ -91,12 +133,12 @@ fn stage<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Resu
         Ok(())
     };
     Ok([
-        Part { spec: barid_stage::parse_spec(), work: Box::new(parse) },
-        Part { spec: barid_stage::decide_spec(), work: Box::new(decide) },
+        Alone { spec: barid_stage::parse_spec(), work: Box::new(parse) },
+        Alone { spec: barid_stage::decide_spec(), work: Box::new(decide) },
     ])
 }
 
-fn sink<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Part<'a>, RunError> {
+fn sink<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Result<Alone<'a>, RunError> {
     let metrics = barid_sink::Metrics::register(registry)?;
     let config = settings::sink(config);
     let work = move |log: &dyn Log, worker| {
@@ -105,5 +147,5 @@ fn sink<'a>(config: &Config, registry: &Registry, control: &'a Control) -> Resul
         tracing::info!(records = done.records, files = done.files, "the sink has ended");
         Ok(())
     };
-    Ok(Part { spec: barid_sink::spec(), work: Box::new(work) })
+    Ok(Alone { spec: barid_sink::spec(), work: Box::new(work) })
 }

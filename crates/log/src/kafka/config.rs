@@ -56,7 +56,7 @@ impl KafkaConfig {
             brokers: brokers.into(),
             prefix: String::new(),
             scope: String::new(),
-            standby_hint: "it takes over when that one ends",
+            standby_hint: "this process takes over when that one ends",
             instance: None,
             dir: dir.into(),
             delivery: Delivery::ExactlyOnce,

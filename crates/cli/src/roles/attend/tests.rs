@@ -109,7 +109,7 @@ fn attended(
     let workers = Workers::register(&registry, &["stage.decide"]).unwrap();
     let is_active = || registry.gather()[0].get_metric()[0].get_gauge().get_value() == 1.0;
     let runs = Mutex::new(runs.into_iter().collect::<VecDeque<_>>());
-    let part = Part {
+    let part = Alone {
         spec: WorkerSpec { group: "stage.decide".into(), inputs: Vec::new(), tables: Vec::new() },
         work: Box::new(|_, _| {
             assert!(is_active() && workers.problems().is_empty(), "who works is active and ready");

@@ -221,7 +221,8 @@ impl Subscriber {
             return;
         }
         if held.mode() == Mode::Unsubscribe {
-            let closed = Door { secret: String::new(), base: String::new(), is_closed: true };
+            let visitors = self.visitors.clone();
+            let closed = Door { secret: String::new(), base: String::new(), is_closed: true, visitors };
             self.doors.set(token, closed);
         }
         self.due.push(Reverse((held.next_ms, token)));
@@ -271,7 +272,7 @@ impl Subscriber {
     }
 
     /// Sends what was written down.
-    pub(in crate::feeds) fn send(&self, asks: Vec<Ask>, runtime: &Runtime, client: &Client, clock: &Clock) {
+    pub(in crate::feeds) fn send(&self, asks: Vec<Ask>, runtime: &Handle, client: &Client, clock: &Clock) {
         for Ask { token, mode, url, form } in asks {
             let (client, reply, clock) = (client.clone(), self.reply.clone(), clock.clone());
             runtime.spawn(async move {
