@@ -6,6 +6,7 @@ mod golden;
 mod harness;
 pub mod kafka;
 mod output;
+pub mod polled;
 mod samples;
 pub mod worker;
 

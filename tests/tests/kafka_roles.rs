@@ -90,13 +90,18 @@ impl Pipeline {
 
     /// Keys of the messages in a topic, as a plain reader finds them.
     fn keys(&self, topic: &str) -> Vec<String> {
+        self.keys_of(topic, 0)
+    }
+
+    /// The same of another partition than the first.
+    fn keys_of(&self, topic: &str, partition: i32) -> Vec<String> {
         let mut settings = ClientConfig::new();
         settings.set("bootstrap.servers", Broker::for_tests().expect("a broker").address());
         settings.set("group.id", "a reader").set("isolation.level", "read_committed");
         settings.set("auto.offset.reset", "earliest").set("enable.partition.eof", "true");
         let reader: BaseConsumer = settings.create().expect("a reader");
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&format!("{}{topic}", self.prefix), 0, Offset::Beginning)
+        list.add_partition_offset(&format!("{}{topic}", self.prefix), partition, Offset::Beginning)
             .expect("an offset");
         reader.assign(&list).expect("assigned");
         let mut keys = Vec::new();
@@ -343,4 +348,56 @@ fn topics_are_made_once_and_told_apart() {
     assert_eq!(status, Some(1), "{said}");
     let raw = out.lines().find(|line| line.contains("barid.raw\"")).expect("its line");
     assert!(raw.contains("retention.ms") && raw.contains("18000000"), "{raw}");
+}
+
+#[test]
+fn who_stands_by_names_the_owner_and_the_key_that_parts_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("input");
+    fs::create_dir(&input).expect("a folder");
+    let pipeline = Pipeline::new(&folder.path().join("kafka"), &input, "static_membership = false\n");
+    assert_eq!(code(&pipeline.run(&["topics", "create"])).0, Some(0));
+    let is_active =
+        |role: &Role| (role.metric("barid_role_active{worker=\"watcher\"}") == Some(1.0)).then_some(());
+    let mut first = pipeline.role("watch", 0);
+    first.wait_for("work", is_active);
+    let owner = fs::read_to_string(folder.path().join("kafka/data/watch/0/instance")).expect("its name");
+    let mut second = pipeline.role("watch", 1);
+    second.wait_for("a warning", |role| {
+        let said = role.said();
+        let warning = said.lines().find(|line| line.contains("standing by"))?.to_owned();
+        assert!(warning.contains("WARN") && warning.contains("watch.id"), "{warning}");
+        assert!(warning.contains(&format!("barid.{} at 127.0.0.1", owner.trim())), "{warning}");
+        Some(())
+    });
+
+    // With an id of its own it has topics of state of its own, and works beside the first.
+    let other = folder.path().join("other");
+    fs::create_dir(&other).expect("a folder");
+    fs::write(other.join("story.txt"), "Harbour opens\n\nThe harbour opened on Monday.\n").expect("a story");
+    let command = |words: &[&str]| {
+        let mut command = pipeline.command(words);
+        command.env("BARID_WATCH_ID", "other");
+        command
+    };
+    let made = code(&command(&["topics", "create"]).output().expect("barid starts"));
+    assert!(made.0 == Some(0) && made.1.contains("barid.state.watcher.files.other"), "{}{}", made.1, made.2);
+    let config = fs::read_to_string(pipeline.stand.config()).expect("its configuration");
+    let theirs = folder.path().join("other.toml");
+    fs::write(&theirs, config.replacen(&format!("{input:?}"), &format!("{other:?}"), 1))
+        .expect("another one");
+    let log = folder.path().join("third.log");
+    let mut third = dies_with_us(binary());
+    third.args(["watch", "--log-format", "json", "--listen", "127.0.0.1:0", "--config"]).arg(&theirs);
+    third.env("BARID_WATCH_ID", "other").stdin(Stdio::null());
+    third.stdout(Stdio::null()).stderr(File::create(&log).expect("a log"));
+    let child = third.spawn().expect("barid starts");
+    let mut third = Role { name: "watch", child, log, address: String::new() };
+    third.wait_for("work", |role| role.said().contains("owner of the state").then_some(()));
+    let sent = || -> usize { (0..6).map(|partition| pipeline.keys_of("barid.raw", partition).len()).sum() };
+    third.wait_for("its story", |_| (sent() == 1).then_some(()));
+    assert_eq!(is_active(&first), Some(()), "the first goes on");
+    for role in [first, second, third] {
+        assert!(role.stop().success());
+    }
 }

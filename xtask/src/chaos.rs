@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use barid_tests::{Corpus, Ended, Line, Prose, Random, Stand, seeds_dir};
 
 use crate::chaos_feeds;
+use crate::chaos_feeds_kafka;
 use crate::chaos_kafka::{self, Faults};
 use crate::error::{TaskError, io};
 use crate::tools;
@@ -16,8 +17,8 @@ pub(crate) struct Options {
     /// Run on the embedded log.
     #[arg(long, conflicts_with = "kafka")]
     embedded: bool,
-    /// Kill the poller of feeds.
-    #[arg(long, conflicts_with_all = ["kafka", "embedded"])]
+    /// Kill the poller of feeds; with --kafka, those that share them.
+    #[arg(long, conflicts_with = "embedded")]
     feeds: bool,
     /// Run the roles on a real Kafka broker.
     #[arg(long)]
@@ -91,6 +92,9 @@ const MOST_RESTARTS: usize = 400;
 const CONFIG: &str = "rotate_seconds = 1\n\n[web]\nlisten = \"\"\n";
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    if options.kafka && options.feeds {
+        return chaos_feeds_kafka::run(options);
+    }
     if options.kafka {
         return chaos_kafka::run(options);
     }

@@ -16,6 +16,7 @@ mod bench_latency;
 mod bench_pipeline;
 mod chaos;
 mod chaos_feeds;
+mod chaos_feeds_kafka;
 mod chaos_kafka;
 mod ci;
 mod error;

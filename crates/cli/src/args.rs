@@ -102,7 +102,7 @@ Examples:
 Examples:
   barid watch --config config/kafka.toml
 
-One process watches; a second one stands by and takes over.")]
+One process watches the folders; a second one stands by and takes over. Feeds are shared among all.")]
     Watch(RoleArgs),
     /// Turn the documents on Kafka into records: parse, split, deduplicate
     #[command(after_help = "\

@@ -9,5 +9,6 @@ mod bounds;
 mod lab;
 mod outage;
 mod owners;
+mod shards;
 mod shared;
 mod state;

@@ -88,7 +88,7 @@ impl Poller<'_> {
             let now_ms = (self.clock)();
             ready.iter().for_each(|ready| self.note_asked(ready.place, now_ms, &ready.poll));
             // Also where there are pages only: no feed has this name.
-            self.outbox.put_in(ASKED, b"", Bytes::from_static(b"awake"));
+            self.outbox.put_in(ASKED, b"\0", Bytes::from_static(b"awake"));
         }
     }
 }
