@@ -21,7 +21,10 @@ fn open(lab: &Lab, place: &str, control: &Control, longest_pause: Option<&str>) 
     let mut config = lab.post(place).config(control);
     config.scope = SCOPE.to_owned();
     if let Some(millis) = longest_pause {
-        config.properties.push(("max.poll.interval.ms".to_owned(), millis.to_owned()));
+        // The client takes no shorter pause than its session, whose default is longer than ours.
+        for property in ["session.timeout.ms", "max.poll.interval.ms"] {
+            config.properties.push((property.to_owned(), millis.to_owned()));
+        }
     }
     Kafka::open(config, &Registry::new()).expect("a log")
 }
