@@ -199,8 +199,8 @@ impl Polled {
             let text = fs::read(&log)?;
             let text = String::from_utf8_lossy(text.get(before as usize..).unwrap_or_default()).into_owned();
             let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let found = events.filter_map(|event| event["fields"]["address"].as_str().map(str::to_owned));
-            process.address = found.last().unwrap_or_default();
+            let mut found = events.filter_map(|event| event["fields"]["address"].as_str().map(str::to_owned));
+            process.address = found.next_back().unwrap_or_default();
             if began.elapsed() > HANGS || process.child.try_wait()?.is_some() {
                 return Err(said(format!("{name} does not start: {text}")));
             }

@@ -1,7 +1,8 @@
 //! Several processes share the feeds on a real broker: each feed has one poller at a time, whatever dies, sleeps or joins, and every item arrives once.
 #![allow(
     clippy::expect_used,
-    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
+    clippy::print_stdout,
+    reason = "a test that cannot go on must say so; clippy's exception does not cover helpers; take-overs are figures to look at"
 )]
 
 use std::path::{Path, PathBuf};

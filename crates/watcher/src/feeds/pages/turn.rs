@@ -56,10 +56,7 @@ enum Turn {
 
 impl Pages {
     /// Takes what is due, as far as budgets go, and writes it down. Polls go first: pages get half of the requests under way in the process at most.
-    pub(in crate::feeds) fn begin(
-        &mut self,
-        desk: &mut Desk<'_>,
-    ) -> Result<Vec<Ready>, WatcherError> {
+    pub(in crate::feeds) fn begin(&mut self, desk: &mut Desk<'_>) -> Result<Vec<Ready>, WatcherError> {
         match desk.wish {
             Wish::Stop => return Ok(Vec::new()),
             // Nobody is asked, and nobody's patience ends.
