@@ -91,7 +91,7 @@ impl WebSubMetrics {
                 "Items that a poll found and a hub should have brought",
             )?,
         };
-        metrics.standing(&[0; Standing::ALL.len()]);
+        metrics.standing(&mut [0; Standing::ALL.len()], &[0; Standing::ALL.len()]);
         Brought::ALL.iter().for_each(|one| drop(metrics.messages.with_label_values(&[one.name()])));
         QUESTIONS.iter().for_each(|one| drop(metrics.questions.with_label_values(&[one])));
         for mode in Mode::ALL {

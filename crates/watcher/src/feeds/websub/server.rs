@@ -106,11 +106,7 @@ pub(super) struct Hall {
 }
 
 impl Hall {
-    pub(super) fn new(
-        doors: Doors,
-        limits: Limits,
-        metrics: WebSubMetrics,
-    ) -> Arc<Self> {
+    pub(super) fn new(doors: Doors, limits: Limits, metrics: WebSubMetrics) -> Arc<Self> {
         let (bodies, connections) = (Semaphore::new(MOST_BODIES), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
         Arc::new(Self { doors, limits, metrics, bodies, connections })
     }
