@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use barid_log::{Change, Control, Kafka, LogError, Outgoing, StateTopic, TopicPlan, Unit, Wish, Worker};
+use barid_log::{
+    Change, Control, Kafka, LogError, Outgoing, Shards, StateTopic, TopicPlan, Unit, Wish, Worker,
+};
 use barid_record::Topic;
 use barid_tests::kafka::Broker;
 use barid_tests::worker::{COUNTS, number};
@@ -40,6 +42,17 @@ fn lab() -> Lab {
     lab
 }
 
+/// Joins. A broker may not know topics yet that were made just now.
+fn join(log: &Kafka) -> Shards {
+    let mut joined = None;
+    until("the topics", || match log.shards(GROUP) {
+        Ok(shards) => joined.insert(shards).count() > 0,
+        Err(LogError::TopicMissing { .. }) => false,
+        Err(error) => panic!("{error}"),
+    });
+    joined.expect("a member")
+}
+
 fn count_up(worker: &mut dyn Worker) -> Result<u64, LogError> {
     let next = number(worker.get(COUNTS, b"turns")?) + 1;
     let value = Bytes::copy_from_slice(&next.to_be_bytes());
@@ -61,7 +74,7 @@ type Board = Mutex<BTreeMap<(&'static str, u32), u64>>;
 
 /// Is a member until told to stop. Each shard it gets counts up once.
 fn host(log: &Kafka, name: &'static str, control: &Control, board: &Board) {
-    let mut shards = log.shards(GROUP).expect("a member");
+    let mut shards = join(log);
     assert_eq!(shards.count(), SHARDS);
     std::thread::scope(|scope| {
         while control.wish() == Wish::Run {
@@ -116,7 +129,7 @@ fn a_member_that_was_not_heard_of_commits_nothing_after_its_successor_came() {
     let lab = lab();
     let control = Control::default();
     let sleeper = open(&lab, "sleeper", &control, Some("6000"));
-    let mut shards = sleeper.shards(GROUP).expect("a member");
+    let mut shards = join(&sleeper);
     let mut seats = Vec::new();
     until("all shards", || {
         seats.extend(shards.turn(Duration::from_millis(50)).expect("a turn"));
@@ -126,7 +139,7 @@ fn a_member_that_was_not_heard_of_commits_nothing_after_its_successor_came() {
     assert_eq!(count_up(asleep.as_mut()).expect("a commit"), 1);
     // From here on it takes no turn: it cannot know that the others have its shards.
     let heir = open(&lab, "heir", &control, None);
-    let mut heirs = heir.shards(GROUP).expect("a member");
+    let mut heirs = join(&heir);
     let mut taken = Vec::new();
     until("all shards for the heir", || {
         taken.extend(heirs.turn(Duration::from_millis(50)).expect("a turn"));
@@ -150,7 +163,7 @@ fn changelogs_of_another_number_of_shards_are_refused() {
     let seats = [StateTopic::Seats { group: GROUP, scope: "", shards: 2 }];
     let log = lab.open("member");
     log.create_topics_with(&plan, &seats).expect("topics");
-    let mut shards = log.shards(GROUP).expect("a member");
+    let mut shards = join(&log);
     let mut given = Vec::new();
     until("a shard", || {
         given.extend(shards.turn(Duration::from_millis(50)).expect("a turn"));
