@@ -109,7 +109,7 @@ fn items_come_with_the_text_of_their_pages_once_and_their_pages_are_asked_once()
         documents[0].body,
         format!("Title of a\n\nFirst 1. {SENTENCE}\n\nFirst 2. {SENTENCE}\n\nFirst 3. {SENTENCE}")
     );
-    let later = place.later(HOUR + HOUR / 10).drain();
+    let later = place.later(HOUR + HOUR / 5).drain();
     assert_eq!((later.polls, later.documents), (1, 0));
     assert_eq!(paths(&server), ["/feed"], "what is known is not asked for again");
 }
