@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Message, Wish};
+use barid_log::{Control, Embedded, EmbeddedConfig, Limit, Log, Message, Wish, Worker};
 use barid_record::{FeedHealth, Order, RawDocument, Topic};
 use tempfile::TempDir;
 
+use crate::WatcherError;
 use crate::feeds::address::Allowed;
 use crate::feeds::engine::Feed;
 use crate::feeds::{FeedMetrics, FeedsConfig, FeedsSummary, run, worker_spec};
@@ -54,37 +55,50 @@ impl Place {
 
     /// Runs until it is told to end.
     pub(crate) fn run(&self, control: &Control) -> FeedsSummary {
+        self.run_on(control, |worker| worker).expect("it runs")
+    }
+
+    /// Runs on what is made of the log's worker.
+    fn run_on(
+        &self,
+        control: &Control,
+        make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker>,
+    ) -> Result<FeedsSummary, WatcherError> {
         let log = self.log();
-        let worker = log.worker(worker_spec()).expect("the only poller");
+        let worker = make(log.worker(worker_spec()).expect("the only poller"));
         let now_ms = Arc::clone(&self.now_ms);
         let started = std::time::Instant::now();
         // A start waits for a second: that one must pass.
         let speed = self.speed;
         let passed = move || speed * i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
         let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
-        let summary = run(&self.config, worker, &self.metrics, clock, control, &|_| ()).expect("it runs");
+        let result = run(&self.config, worker, &self.metrics, clock, control, &|_| ());
         log.close().expect("the log closes");
-        summary
+        result
     }
 
     /// Polls and hears hubs beside what the story does, and ends in order.
     pub(crate) fn beside<T>(&self, story: impl FnOnce() -> T) -> T {
-        let log = self.log();
-        let worker = log.worker(worker_spec()).expect("the only poller");
+        let (told, result) = self.beside_on(|worker| worker, story);
+        result.expect("it runs");
+        told
+    }
+
+    /// The same on what is made of the log's worker, which may end it.
+    pub(crate) fn beside_on<T>(
+        &self,
+        make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker> + Send,
+        story: impl FnOnce() -> T,
+    ) -> (T, Result<FeedsSummary, WatcherError>) {
         let control = Control::default();
-        let (now_ms, started) = (Arc::clone(&self.now_ms), std::time::Instant::now());
-        let passed = move || i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
-        let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
-        let told = std::thread::scope(|scope| {
-            let running = scope.spawn(|| run(&self.config, worker, &self.metrics, clock, &control, &|_| ()));
+        let (told, result) = std::thread::scope(|scope| {
+            let running = scope.spawn(|| self.run_on(&control, make));
             // A failed story must end the run too, or nobody hears of it.
             let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(story));
             control.ask(Wish::Stop);
-            running.join().expect("no panic").expect("it runs");
-            told
+            (told, running.join().expect("no panic"))
         });
-        log.close().expect("the log closes");
-        told.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        (told.unwrap_or_else(|panic| std::panic::resume_unwind(panic)), result)
     }
 
     pub(crate) fn later(&self, ms: i64) -> &Self {

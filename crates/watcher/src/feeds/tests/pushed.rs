@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use url::Url;
 
+use super::dying::{Death, Dying};
 use super::hub::{Hub, exchange, post, post_and_leave, question, sign, until};
 use super::place::{NOW, Place};
 use super::server::{Server, answer};
@@ -348,6 +349,36 @@ fn what_a_hub_brings_again_because_it_heard_no_answer_comes_once() {
     });
     assert_eq!(story.place.keys(), ["a", "b"]);
     assert_eq!((story.brought(Brought::New), story.brought(Brought::Known)), (1, 1));
+}
+
+#[test]
+fn a_crash_before_or_after_a_pushed_document_is_durable_loses_nothing_and_doubles_nothing() {
+    for death in [Death::Before, Death::After] {
+        let story = Story::new(false);
+        let to = story.place.beside(|| {
+            story.subscribe();
+            story.hub.subscriber(&story.topic()).expect("a subscriber")
+        });
+        story.publish("b", NOW);
+        let (document, end) = (story.whole(), Arc::new(Mutex::new(None)));
+        let signature = sign(&to.secret, document.as_bytes());
+        let bring = || post(&to.callback, &[("X-Hub-Signature", &signature)], document.as_bytes());
+        let dies = Arc::clone(&end);
+        let (status, result) = story.place.beside_on(
+            move |worker| Box::new(Dying { worker, death: dies, is_dead: false }),
+            || {
+                *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(death);
+                bring()
+            },
+        );
+        assert!(result.is_err(), "{death:?}");
+        assert!(!(200..300).contains(&status), "{death:?}: the hub must bring it again, and heard {status}");
+        let there = if death == Death::After { &["a", "b"][..] } else { &["a"] };
+        assert_eq!(story.place.keys(), there, "{death:?}");
+        // As hubs do.
+        story.place.beside(|| assert_eq!(bring(), 200));
+        assert_eq!(story.place.keys(), ["a", "b"], "{death:?}");
+    }
 }
 
 #[test]
