@@ -147,6 +147,8 @@ pub(super) async fn serve(listener: std::net::TcpListener, hall: Arc<Hall>) {
             server.timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(64 << 10);
             // No connection is kept for another request: who has more to bring comes again.
             server.keep_alive(false);
+            // Who has said everything may hang up: it is taken in all the same.
+            server.half_close(true);
             // Whoever hangs up has heard enough.
             let _ = timeout(total, server.serve_connection(TokioIo::new(stream), service)).await;
             drop(permit);
