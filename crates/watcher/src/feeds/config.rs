@@ -14,7 +14,7 @@ use super::websub::{WEBSUB, WebSubConfig};
 /// The poller's group, and its name as a writer unless it is given another.
 pub const GROUP: &str = "feeds";
 
-/// The worker that [`run`] wants. It owns tables: one such worker runs, others stand by. Where shards are shared out ([`super::run_shard`]) each is a worker with the
+/// The worker that [`super::run`] wants. It owns tables: one such worker runs, others stand by. Where shards are shared out ([`super::run_shard`]) each is a worker with the
 /// same tables.
 pub fn worker_spec() -> WorkerSpec {
     WorkerSpec {
