@@ -15,15 +15,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{Barrier, Context, KafkaConsumer, Moved, Names};
+use super::client::{Barrier, Context, KafkaConsumer, Moved, Names, REQUEST};
 use super::config::{Delivery, KafkaConfig};
 use super::fetch::STEP;
 use super::message;
 use super::metrics::Metrics;
-use super::producer::{Failure, Producers, retried};
+use super::producer::{Failure, Producers, retried, within};
 use super::store::Store;
 use super::sync::{lock, wait_for};
 use crate::LogError;
@@ -488,10 +489,8 @@ impl Ender {
             Some(producer) if transactional => {
                 self.send_offsets(producer, &offsets)?;
                 failpoint("log.kafka.offsets");
-                retried(self.parts.config.session_timeout, || {
-                    producer.commit_transaction(super::client::REQUEST)
-                })
-                .map_err(|error| Failure::of("commit", &error))?;
+                let producer = Arc::clone(producer);
+                self.call("commit", move || producer.commit_transaction(REQUEST))?;
             }
             Some(_) | None => self.commit_offsets(&offsets)?,
         }
@@ -501,7 +500,7 @@ impl Ender {
 
     fn send_offsets(
         &self,
-        producer: &BaseProducer<Context>,
+        producer: &Arc<BaseProducer<Context>>,
         offsets: &TopicPartitionList,
     ) -> Result<(), Failure> {
         if offsets.count() == 0 {
@@ -512,10 +511,22 @@ impl Ender {
         let membership = self.parts.member.as_ref().and_then(|member| member.group_metadata());
         let membership = membership.ok_or_else(|| Failure::Again("the membership has ended".to_owned()))?;
         self.check_sound()?;
-        retried(self.parts.config.session_timeout, || {
-            producer.send_offsets_to_transaction(offsets, &membership, super::client::REQUEST)
+        let (producer, offsets) = (Arc::clone(producer), offsets.clone());
+        self.call("send offsets", move || {
+            producer.send_offsets_to_transaction(&offsets, &membership, REQUEST)
         })
-        .map_err(|error| Failure::of("send offsets", &error))
+    }
+
+    /// A call that ends a transaction, repeated while that can help, and given up when it does not return.
+    fn call(
+        &self,
+        operation: &'static str,
+        call: impl FnMut() -> KafkaResult<()> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let longest = self.parts.config.session_timeout;
+        within(longest + 2 * REQUEST, operation, move || {
+            retried(longest, call).map_err(|error| Failure::of(operation, &error))
+        })
     }
 
     fn commit_offsets(&self, offsets: &TopicPartitionList) -> Result<(), Failure> {

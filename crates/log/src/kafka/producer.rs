@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -66,6 +67,30 @@ pub(crate) fn retried(longest: Duration, mut call: impl FnMut() -> KafkaResult<(
             outcome => return outcome,
         }
     }
+}
+
+/// Makes a call of the library on a thread of its own, and goes on without it when it has not returned after `longest`.
+///
+/// Ending a transaction can wait for ever (librdkafka 2.12): the library asks its own main thread and sets no limit to the answer, which got lost
+/// when a coordinator was killed. Who gives up makes new producers of the same id, and those shut out what the lost call may still do.
+pub(crate) fn within<T: Send + 'static>(
+    longest: Duration,
+    operation: &'static str,
+    call: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, receiver) = sync_channel(1);
+    // What the call holds, it has let go of before its outcome is told.
+    let made = move || sender.send(call());
+    let thread = std::thread::Builder::new().name("log-call".to_owned()).spawn(made);
+    thread.map_err(|error| Failure::Again(format!("{operation}: no thread for it: {error}")))?;
+    receiver.recv_timeout(longest).unwrap_or_else(|error| {
+        let why = match error {
+            RecvTimeoutError::Timeout => "the client did not answer",
+            RecvTimeoutError::Disconnected => "a panic",
+        };
+        tracing::warn!(operation, why, "going on with new producers");
+        Err(Failure::Again(format!("{operation}: {why}")))
+    })
 }
 
 /// Two producers, made when they are needed.
@@ -146,7 +171,9 @@ impl Producers {
     /// Ends open transactions as aborted, where the brokers still listen, and lets the producers go.
     pub(crate) fn abort(&mut self) {
         for producer in self.made.iter_mut().filter_map(Option::take) {
+            // One that is held is still in a call that was given up: it would not answer this one either.
             if self.config.delivery == Delivery::ExactlyOnce
+                && Arc::strong_count(&producer) == 1
                 && let Err(error) = producer.abort_transaction(Duration::from_secs(2))
             {
                 // Its successor ends it.
@@ -161,5 +188,30 @@ impl Producers {
     /// Lets the producers go.
     pub(crate) fn clear(&mut self) {
         self.made = [None, None];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_does_not_return_is_given_up_with_what_it_holds() {
+        let held = Arc::new(());
+        let (release, gate) = sync_channel::<()>(1);
+        let holds = Arc::clone(&held);
+        let stuck = within(Duration::from_millis(20), "end", move || {
+            let _ = (gate.recv(), &holds);
+            Ok(())
+        });
+        assert_eq!(stuck, Err(Failure::Again("end: the client did not answer".to_owned())));
+        assert_eq!(Arc::strong_count(&held), 2, "which is how it is known that it still runs");
+        release.send(()).unwrap();
+        let holds = Arc::clone(&held);
+        let answered = within(Duration::from_secs(600), "end", move || Ok(Arc::strong_count(&holds)));
+        assert!(answered.is_ok_and(|count| count >= 2));
+        let failed: Result<(), _> =
+            within(Duration::from_secs(600), "end", || Err(Failure::Fatal("no".to_owned())));
+        assert_eq!(failed, Err(Failure::Fatal("no".to_owned())));
     }
 }
