@@ -15,7 +15,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -24,7 +23,7 @@ use super::config::{Delivery, KafkaConfig};
 use super::fetch::STEP;
 use super::message;
 use super::metrics::Metrics;
-use super::producer::{Failure, Producers, retried, within};
+use super::producer::{Failure, Producers, ended};
 use super::store::Store;
 use super::sync::{lock, wait_for};
 use crate::LogError;
@@ -490,7 +489,9 @@ impl Ender {
                 self.send_offsets(producer, &offsets)?;
                 failpoint("log.kafka.offsets");
                 let producer = Arc::clone(producer);
-                self.call("commit", move || producer.commit_transaction(REQUEST))?;
+                ended(self.parts.config.session_timeout, "commit", move || {
+                    producer.commit_transaction(REQUEST)
+                })?;
             }
             Some(_) | None => self.commit_offsets(&offsets)?,
         }
@@ -512,20 +513,8 @@ impl Ender {
         let membership = membership.ok_or_else(|| Failure::Again("the membership has ended".to_owned()))?;
         self.check_sound()?;
         let (producer, offsets) = (Arc::clone(producer), offsets.clone());
-        self.call("send offsets", move || {
+        ended(self.parts.config.session_timeout, "send offsets", move || {
             producer.send_offsets_to_transaction(&offsets, &membership, REQUEST)
-        })
-    }
-
-    /// A call that ends a transaction, repeated while that can help, and given up when it does not return.
-    fn call(
-        &self,
-        operation: &'static str,
-        call: impl FnMut() -> KafkaResult<()> + Send + 'static,
-    ) -> Result<(), Failure> {
-        let longest = self.parts.config.session_timeout;
-        within(longest + 2 * REQUEST, operation, move || {
-            retried(longest, call).map_err(|error| Failure::of(operation, &error))
         })
     }
 

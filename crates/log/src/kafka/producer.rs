@@ -55,7 +55,7 @@ impl Failure {
 }
 
 /// Repeats a call that says it can be repeated: any other call would be refused until it is answered.
-pub(crate) fn retried(longest: Duration, mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
+fn retried(longest: Duration, mut call: impl FnMut() -> KafkaResult<()>) -> KafkaResult<()> {
     let deadline = Instant::now() + longest;
     loop {
         match call() {
@@ -73,7 +73,7 @@ pub(crate) fn retried(longest: Duration, mut call: impl FnMut() -> KafkaResult<(
 ///
 /// Ending a transaction can wait for ever (librdkafka 2.12): the library asks its own main thread and sets no limit to the answer, which got lost
 /// when a coordinator was killed. Who gives up makes new producers of the same id, and those shut out what the lost call may still do.
-pub(crate) fn within<T: Send + 'static>(
+fn within<T: Send + 'static>(
     longest: Duration,
     operation: &'static str,
     call: impl FnOnce() -> Result<T, Failure> + Send + 'static,
@@ -93,6 +93,17 @@ pub(crate) fn within<T: Send + 'static>(
     })
 }
 
+/// A call about a transaction, repeated while that can help, and given up when it does not return.
+pub(crate) fn ended(
+    longest: Duration,
+    operation: &'static str,
+    call: impl FnMut() -> KafkaResult<()> + Send + 'static,
+) -> Result<(), Failure> {
+    within(longest + 2 * client::REQUEST, operation, move || {
+        retried(longest, call).map_err(|error| Failure::of(operation, &error))
+    })
+}
+
 /// Two producers, made when they are needed.
 pub(crate) struct Producers {
     config: KafkaConfig,
@@ -106,6 +117,8 @@ pub(crate) struct Producers {
 
 /// A new producer of an id is refused for half a second when it comes before the markers of the last transaction are written.
 const MARKERS: Duration = Duration::from_millis(50);
+/// The longest wait for a transaction to be aborted.
+const ABORT: Duration = Duration::from_secs(2);
 
 impl Producers {
     pub(crate) fn new(config: &KafkaConfig, id: &str) -> Self {
@@ -152,11 +165,14 @@ impl Producers {
         let context = Context(Arc::clone(&self.events));
         let producer: BaseProducer<Context> = BaseProducer::from_config_and_context(&settings, context)
             .map_err(|error| Failure::Fatal(words(&error)))?;
+        let producer = Arc::new(producer);
         if id.is_some() {
-            retried(self.config.session_timeout, || producer.init_transactions(client::REQUEST))
-                .map_err(|error| Failure::of("start transactions", &error))?;
+            let made = Arc::clone(&producer);
+            ended(self.config.session_timeout, "start transactions", move || {
+                made.init_transactions(client::REQUEST)
+            })?;
         }
-        Ok(Arc::new(producer))
+        Ok(producer)
     }
 
     /// An error when a message could not be delivered since the last look.
@@ -172,12 +188,14 @@ impl Producers {
     pub(crate) fn abort(&mut self) {
         for producer in self.made.iter_mut().filter_map(Option::take) {
             // One that is held is still in a call that was given up: it would not answer this one either.
-            if self.config.delivery == Delivery::ExactlyOnce
-                && Arc::strong_count(&producer) == 1
-                && let Err(error) = producer.abort_transaction(Duration::from_secs(2))
-            {
-                // Its successor ends it.
-                tracing::debug!(error = %words(&error), "ending a transaction as aborted");
+            if self.config.delivery == Delivery::ExactlyOnce && Arc::strong_count(&producer) == 1 {
+                // One that cannot be ended so is ended by its successor.
+                let _ = within(2 * ABORT, "abort", move || {
+                    if let Err(error) = producer.abort_transaction(ABORT) {
+                        tracing::debug!(error = %words(&error), "ending a transaction as aborted");
+                    }
+                    Ok(())
+                });
             }
         }
         self.aborted = Some(Instant::now());
