@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::budget::{self, Domain};
 use super::config::FeedsConfig;
@@ -69,6 +69,8 @@ pub struct Common {
     hubs: Arc<Mutex<budget::Budget>>,
     /// The callback of hubs, once it is open.
     doors: Mutex<Option<Doors>>,
+    /// Hears them.
+    hearing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Common {
@@ -95,6 +97,7 @@ impl Common {
             readers: Arc::new(Semaphore::new(2)),
             hubs: Arc::new(Mutex::new(budget::Budget::new(now_ms))),
             doors: Mutex::default(),
+            hearing: Mutex::default(),
         })
     }
 
@@ -127,6 +130,11 @@ impl Common {
         Ok(doors.insert(open()?).clone())
     }
 
+    /// What hears hubs, from now on until the process has no pollers any more.
+    pub(super) fn hear(&self, hearing: JoinHandle<()>) {
+        *locked(&self.hearing) = Some(hearing);
+    }
+
     pub(super) fn outage(&self) -> Outage {
         Outage(Arc::clone(&self.outage))
     }
@@ -149,9 +157,13 @@ impl Common {
 impl Drop for Common {
     /// Requests still under way end with the process: they were written down, and count.
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        let Some(runtime) = self.runtime.take() else { return };
+        if let Some(hearing) = locked(&self.hearing).take() {
+            hearing.abort();
+            // The socket must be shut when this returns: a hub that still got in would hear nothing, and who starts next could not open it.
+            let _ = runtime.block_on(hearing);
         }
+        runtime.shutdown_background();
     }
 }
 

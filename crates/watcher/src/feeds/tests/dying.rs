@@ -1,11 +1,14 @@
-//! A log that dies with a unit, as a process does: before the unit is durable, or right after.
+//! A log that dies with a unit, as a process does: before the unit is durable, or right after. And one that is slow to read.
 
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use barid_log::{Batch, Limit, LogError, Table, Ticket, Unit, Worker};
 use barid_record::Topic;
 use bytes::Bytes;
+
+use crate::feeds::websub::WEBSUB;
 
 /// When it dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub(super) struct Dying {
     pub(super) worker: Box<dyn Worker>,
     pub(super) death: Arc<Mutex<Option<Death>>>,
     pub(super) is_dead: bool,
+    /// Subscriptions are not read before a word comes.
+    pub(super) slow: Option<Receiver<()>>,
 }
 
 fn dead<T>() -> Result<T, LogError> {
@@ -48,6 +53,9 @@ impl Worker for Dying {
         prefix: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), LogError> {
+        if let Some(word) = self.slow.take_if(|_| table == WEBSUB) {
+            word.recv().expect("the story goes on");
+        }
         self.alive()?.scan(table, prefix, visit)
     }
 

@@ -9,8 +9,9 @@ use tempfile::TempDir;
 
 use crate::WatcherError;
 use crate::feeds::address::Allowed;
+use crate::feeds::common::{Common, Shard};
 use crate::feeds::engine::Feed;
-use crate::feeds::{FeedMetrics, FeedsConfig, FeedsSummary, run, worker_spec};
+use crate::feeds::{Clock, FeedMetrics, FeedsConfig, FeedsSummary, run_shard, worker_spec};
 
 pub(crate) const NOW: i64 = 1_693_901_700_000;
 
@@ -64,17 +65,33 @@ impl Place {
         control: &Control,
         make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker>,
     ) -> Result<FeedsSummary, WatcherError> {
+        let common = Common::new(&self.config, (self.clock())())?;
+        self.run_in(&common, control, make)
+    }
+
+    /// Runs in a process that has had other pollers.
+    fn run_in(
+        &self,
+        common: &Common,
+        control: &Control,
+        make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker>,
+    ) -> Result<FeedsSummary, WatcherError> {
         let log = self.log();
         let worker = make(log.worker(worker_spec()).expect("the only poller"));
+        let (config, clock) = (&self.config, self.clock());
+        let result = run_shard(common, Shard::ALL, config, worker, &self.metrics, clock, control, &|_| ());
+        log.close().expect("the log closes");
+        result
+    }
+
+    /// It goes on from now.
+    pub(crate) fn clock(&self) -> Clock {
         let now_ms = Arc::clone(&self.now_ms);
         let started = std::time::Instant::now();
         // A start waits for a second: that one must pass.
         let speed = self.speed;
         let passed = move || speed * i64::try_from(started.elapsed().as_millis()).unwrap_or(0);
-        let clock = Arc::new(move || now_ms.load(Ordering::Relaxed) + passed());
-        let result = run(&self.config, worker, &self.metrics, clock, control, &|_| ());
-        log.close().expect("the log closes");
-        result
+        Arc::new(move || now_ms.load(Ordering::Relaxed) + passed())
     }
 
     /// Polls and hears hubs beside what the story does, and ends in order.
@@ -90,9 +107,23 @@ impl Place {
         make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker> + Send,
         story: impl FnOnce() -> T,
     ) -> (T, Result<FeedsSummary, WatcherError>) {
+        Self::both(|control| self.run_on(control, make), story)
+    }
+
+    /// The same in a process that has had other pollers.
+    pub(crate) fn beside_in<T>(&self, common: &Common, story: impl FnOnce() -> T) -> T {
+        let (told, result) = Self::both(|control| self.run_in(common, control, |worker| worker), story);
+        result.expect("it runs");
+        told
+    }
+
+    fn both<T>(
+        run: impl FnOnce(&Control) -> Result<FeedsSummary, WatcherError> + Send,
+        story: impl FnOnce() -> T,
+    ) -> (T, Result<FeedsSummary, WatcherError>) {
         let control = Control::default();
         let (told, result) = std::thread::scope(|scope| {
-            let running = scope.spawn(|| self.run_on(&control, make));
+            let running = scope.spawn(|| run(&control));
             // A failed story must end the run too, or nobody hears of it.
             let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(story));
             control.ask(Wish::Stop);

@@ -75,24 +75,9 @@ pub(in crate::feeds) struct Subscriber {
     told: [i64; Standing::ALL.len()],
 }
 
-/// Opens the callback of the process.
-fn hear(
-    websub: &WebSubConfig,
-    config: &FeedsConfig,
-    runtime: &Handle,
-    metrics: &WebSubMetrics,
-) -> Result<Doors, WatcherError> {
-    let listener =
-        bind(websub.listen).map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
-    let doors = Doors::default();
-    runtime.spawn(serve(listener, Hall::new(doors.clone(), config.limits, metrics.clone())));
-    Ok(doors)
-}
-
 impl Drop for Subscriber {
-    /// Hubs that come now are told to come again: the feeds are another poller's, or nobody's.
+    /// Hubs that come now are told to come again, for nobody is behind the doors that stay: the feeds are another poller's, of this process perhaps, or nobody's.
     fn drop(&mut self) {
-        self.held.keys().for_each(|token| self.doors.remove(token));
         self.metrics.standing(&mut self.told, &[0; Standing::ALL.len()]);
     }
 }
@@ -108,9 +93,16 @@ impl Subscriber {
     ) -> Result<Option<Self>, WatcherError> {
         let Some(websub) = &config.websub else { return Ok(None) };
         let runtime = common.runtime()?;
-        let doors = common.doors(|| hear(websub, config, &runtime, metrics))?;
+        let mut listener = None;
+        let doors = common.doors(|| {
+            let bound = bind(websub.listen)
+                .map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
+            listener = Some(bound);
+            Ok(Doors::default())
+        })?;
         let (visitors, visits) = sync_channel(MOST_VISITS);
         let (reply, replies) = channel();
+        let hall = Hall::new(doors.clone(), config.limits, metrics.clone());
         let mut ours = Self {
             config: websub.clone(),
             allowed: config.allowed.clone(),
@@ -130,7 +122,12 @@ impl Subscriber {
             metrics: metrics.clone(),
             told: [0; Standing::ALL.len()],
         };
-        ours.restore(&config.feeds, outbox, now_ms)?;
+        let restored = ours.restore(&config.feeds, outbox, now_ms);
+        // Whoever came meanwhile waited at the socket: a hub that met a door not hung yet would hear that there is none. What failed here another poller may try again.
+        if let Some(listener) = listener {
+            common.hear(runtime.spawn(serve(listener, hall)));
+        }
+        restored?;
         tracing::info!(listen = %websub.listen, subscriptions = ours.held.len(), "hubs are heard");
         Ok(Some(ours))
     }
