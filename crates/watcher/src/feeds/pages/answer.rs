@@ -44,6 +44,8 @@ impl Pages {
     /// Takes in what landed.
     pub(in crate::feeds) fn land(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
         while let Ok(landed) = self.landed.try_recv() {
+            // Pauses begin with the answer, which may be newer than the turn.
+            desk.now_ms = (self.clock)();
             failpoint("feeds.page.answer");
             self.under_way.give_back();
             desk.metrics.cost(&landed.cost);
