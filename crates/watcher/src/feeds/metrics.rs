@@ -175,6 +175,7 @@ impl FeedMetrics {
         for gauges in [last_item, last_success, failures, skew, overruns] {
             let _ = gauges.remove_label_values(&[feed]);
         }
+        self.pages.unwatch(feed);
     }
 
     /// What a request took.
@@ -199,6 +200,12 @@ impl FeedMetrics {
     #[cfg(test)]
     pub(crate) fn polls(&self) -> u64 {
         Outcome::ALL.iter().map(|outcome| self.fetches.with_label_values(&[outcome.name()]).get()).sum()
+    }
+
+    /// Requests whose answers were taken in.
+    #[cfg(test)]
+    pub(crate) fn answered(&self) -> u64 {
+        self.fetch_seconds.with_label_values(&[PHASES[3]]).get_sample_count()
     }
 
     /// A document that was read, polled or pushed.

@@ -92,7 +92,7 @@ pub fn run_shard(
     let mut outbox = Outbox::new(worker, sender)?;
     let (landing, landed) = channel();
     let roster = Roster::new(&shard.feeds(&config.feeds), &config.watch);
-    let pages = Pages::new(config, &roster, common, Arc::clone(&clock))?;
+    let pages = Pages::new(config, &roster, common, &metrics.pages, Arc::clone(&clock))?;
     let hubs = hubs::open(common, config, control, &mut outbox, metrics, clock())?;
     let mut poller = Poller {
         config,

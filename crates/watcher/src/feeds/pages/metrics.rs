@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
 
-use super::outcome::PageOutcome;
+use super::outcome::{PageOutcome, Text};
 use crate::WatcherError;
 
 /// The metrics of full text. Cloning shares them.
@@ -11,8 +11,12 @@ pub(crate) struct PageMetrics {
     ended: IntCounterVec,
     sites: IntCounterVec,
     waiting: IntGauge,
+    /// Of watched feeds.
+    texts: IntCounterVec,
 }
 
+/// Values of the label `text`.
+const TEXTS: [&str; 2] = ["page", "own"];
 const SITES: [&str; 2] = ["read", "unreachable"];
 
 impl PageMetrics {
@@ -26,7 +30,12 @@ impl PageMetrics {
         let name = "barid_feed_pages_waiting";
         let waiting = IntGauge::new(name, "Items that wait for their pages");
         let waiting = waiting.and_then(|it| registry.register(Box::new(it.clone())).map(|()| it));
+        let name = "barid_feed_item_texts_total";
+        let help = "Items of a watched feed with full text by whose text was delivered: the page's or the feed's own";
+        let texts = IntCounterVec::new(Opts::new(name, help), &["feed", "text"]);
+        let texts = texts.and_then(|it| registry.register(Box::new(it.clone())).map(|()| it));
         let metrics = Self {
+            texts: texts.map_err(failed(name))?,
             ended: counters(
                 "barid_feed_pages_total",
                 "Items of feeds with full text by how fetching their page ended",
@@ -39,9 +48,29 @@ impl PageMetrics {
         Ok(metrics)
     }
 
-    /// An item was delivered.
-    pub(super) fn ended(&self, outcome: PageOutcome) {
+    /// An item was delivered; of a watched feed, if one is named.
+    pub(super) fn ended(&self, outcome: PageOutcome, watched: Option<&str>) {
+        if let Some((feed, text)) = watched.zip(outcome.text()) {
+            self.texts.with_label_values(&[feed, TEXTS[usize::from(text == Text::Own)]]).inc();
+        }
         self.ended.with_label_values(&[outcome.name()]).inc();
+    }
+
+    /// Begins a feed's series: what is counted first must be seen to rise.
+    pub(super) fn watch(&self, feed: &str) {
+        TEXTS.iter().for_each(|text| drop(self.texts.with_label_values(&[feed, text])));
+    }
+
+    /// Ends them.
+    pub(in crate::feeds) fn unwatch(&self, feed: &str) {
+        // One that was never there is no trouble.
+        TEXTS.iter().for_each(|text| drop(self.texts.remove_label_values(&[feed, text])));
+    }
+
+    /// Items of a watched feed with the page's text, and with its own.
+    #[cfg(test)]
+    pub(super) fn texts(&self, feed: &str) -> [u64; 2] {
+        TEXTS.map(|text| self.texts.with_label_values(&[feed, text]).get())
     }
 
     /// A site said what it allows, or could not be reached.
@@ -57,5 +86,31 @@ impl PageMetrics {
     #[cfg(test)]
     pub(super) fn total(&self) -> u64 {
         PageOutcome::ALL.iter().map(|outcome| self.ended.with_label_values(&[outcome.name()]).get()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watched_feed_has_its_own_count_of_whose_text_was_delivered_and_no_other_has() {
+        let registry = Registry::new();
+        let metrics = PageMetrics::register(&registry).expect("fresh registry");
+        let series = || {
+            let families = registry.gather();
+            let texts = families.iter().find(|family| family.name() == "barid_feed_item_texts_total");
+            texts.map_or(0, |family| family.get_metric().len())
+        };
+        metrics.ended(PageOutcome::Page, None);
+        assert_eq!(series(), 0);
+        metrics.watch("harbour");
+        assert_eq!(series(), 2, "from the start");
+        PageOutcome::ALL.iter().for_each(|outcome| metrics.ended(*outcome, Some("harbour")));
+        // All but those three of which nobody wanted the page.
+        assert_eq!(metrics.texts("harbour"), [1, 21]);
+        assert_eq!(metrics.total(), 26);
+        metrics.unwatch("harbour");
+        assert_eq!(series(), 0);
     }
 }

@@ -142,6 +142,8 @@ pub(super) struct Pages {
     readers: Arc<Semaphore>,
     /// Feeds whose items get their pages' text.
     wanted: HashSet<u32>,
+    /// Ids of those that have series of their own.
+    watched: HashSet<String>,
     waiting: HashMap<Key, Waiting>,
     queue: Queue,
     /// Pages under way, among those of the process.
@@ -163,10 +165,14 @@ impl Pages {
         config: &FeedsConfig,
         roster: &Roster,
         common: &Common,
+        metrics: &PageMetrics,
         clock: Clock,
     ) -> Result<Self, WatcherError> {
         let ids: HashSet<&str> = config.full_text.iter().map(String::as_str).collect();
         let wanted = roster.entries.iter().zip(0..).filter(|(entry, _)| ids.contains(entry.feed.id.as_str()));
+        let watched = wanted.clone().filter(|(entry, _)| entry.is_watched);
+        let watched: HashSet<String> = watched.map(|(entry, _)| entry.feed.id.clone()).collect();
+        watched.iter().for_each(|feed| metrics.watch(feed));
         let (landing, landed) = channel();
         let open_ms = clock();
         Ok(Self {
@@ -175,6 +181,7 @@ impl Pages {
             clock,
             readers: common.readers(),
             wanted: wanted.map(|(_, place)| place).collect(),
+            watched,
             waiting: HashMap::new(),
             queue: Queue::default(),
             under_way: common.page_load(),
@@ -257,7 +264,7 @@ impl Pages {
         let url = match refusal.map_or(url, Err) {
             Ok(url) => url,
             Err(outcome) => {
-                desk.metrics.pages.ended(outcome);
+                desk.metrics.pages.ended(outcome, self.watched.get(&feed).map(String::as_str));
                 let page = Some(deliver::FromPage::Own(outcome));
                 let document = deliver::document(&feed, item, desk.now_ms, from, page);
                 return Ok(deliver::hand_over(desk, document));
@@ -308,7 +315,7 @@ impl Pages {
                     End::Page(article, at) => (PageOutcome::Page, deliver::FromPage::Text(article, at)),
                     End::Own(outcome) => (outcome, deliver::FromPage::Own(outcome)),
                 };
-                desk.metrics.pages.ended(outcome);
+                desk.metrics.pages.ended(outcome, self.watched.get(feed).map(String::as_str));
                 desk.summary.pages += u64::from(outcome == PageOutcome::Page);
                 let document = deliver::document(feed, item, desk.now_ms, &from, Some(page));
                 deliver::hand_over(desk, document);

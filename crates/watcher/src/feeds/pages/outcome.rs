@@ -119,6 +119,44 @@ impl PageOutcome {
     }
 }
 
+/// Whose text an item was delivered with, where it is to say whether full text works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    Page,
+    Own,
+}
+
+impl PageOutcome {
+    /// `None` where nobody wanted the page: another version's came, or the feed's own text was enough, or the feed is gone.
+    pub(super) fn text(self) -> Option<Text> {
+        match self {
+            Self::Page => Some(Text::Page),
+            Self::Superseded | Self::OwnText | Self::FeedRemoved => None,
+            Self::Robots
+            | Self::RobotsUnreachable
+            | Self::Gone
+            | Self::Refused
+            | Self::Challenge
+            | Self::Paywall
+            | Self::NotHtml
+            | Self::NoArticle
+            | Self::Shorter
+            | Self::TooBig
+            | Self::ServerError
+            | Self::Timeout
+            | Self::Dns
+            | Self::Tls
+            | Self::RefusedAddress
+            | Self::Redirects
+            | Self::Throttled
+            | Self::NotReached
+            | Self::Interrupted
+            | Self::NoLink
+            | Self::Fault => Some(Text::Own),
+        }
+    }
+}
+
 impl From<Failure> for PageOutcome {
     fn from(failure: Failure) -> Self {
         match failure {
