@@ -53,6 +53,18 @@ fn polled(root: &Path) -> Polled {
     polled
 }
 
+/// A folder that stays when the test fails: what the processes said is in it.
+struct Folder(tempfile::TempDir);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.disable_cleanup(true);
+            println!("logs and records of the processes: {}", self.0.path().display());
+        }
+    }
+}
+
 fn signal(process: &Process, signal: Signal) {
     kill_process(Pid::from_child(&process.child), signal).expect("it takes signals");
 }
@@ -64,8 +76,8 @@ fn feeds(processes: &[&Process]) -> f64 {
 
 #[test]
 fn each_feed_has_one_poller_and_each_item_comes_once_whoever_dies_sleeps_or_joins() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut polled = polled(folder.path());
+    let folder = Folder(tempfile::tempdir().expect("a folder"));
+    let mut polled = polled(folder.0.path());
     let stage = polled.start("stage", "stage", None).expect("a stage");
     let sink = polled.start("sink", "sink", None).expect("a sink");
 

@@ -25,6 +25,11 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let root = tools::target_dir()?.join("chaos-feeds-kafka");
     let _ = std::fs::remove_dir_all(&root);
     let root = std::path::absolute(root).map_err(io("finding the folder to work in"))?;
+    std::fs::create_dir_all(&root).map_err(io("making the folder to work in"))?;
+    // Processes are started until the end, and somebody may build meanwhile.
+    let copy = root.join("barid");
+    std::fs::copy(&binary, &copy).map_err(io("copying the binary"))?;
+    let binary = copy;
     let said = |error: barid_tests::kafka::BrokerError| TaskError::Said(error.to_string());
     let broker = Broker::start_nodes(Size::Small, 1).map_err(said)?;
     barid_tests::kafka::checked(broker.address()).map_err(said)?;
@@ -58,6 +63,7 @@ impl Storm {
                 format!("{point}:{}", 1 + self.random.below(6))
             });
             self.fill(armed.as_deref())?;
+            self.spread()?;
             self.polled.next_round()?;
             std::thread::sleep(Duration::from_millis(self.random.below(900)));
             let fallen = self.bury()?;
@@ -82,13 +88,7 @@ impl Storm {
         }
         self.watchers.clear();
         self.fill(None)?;
-        let all: Vec<&Process> = self.watchers.iter().collect();
-        self.polled.wait_for("all shards", || {
-            let counts: std::io::Result<Vec<u64>> = all.iter().map(|process| process.shards()).collect();
-            let counts = counts?;
-            let spread = counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0);
-            Ok(counts.iter().sum::<u64>() == SHARDS && spread <= 1)
-        })?;
+        self.spread()?;
         for _ in 0..2 {
             self.polled.wait_for_quiet()?;
             self.polled.next_round()?;
@@ -109,6 +109,24 @@ impl Storm {
             return Ok(());
         }
         Err(std::io::Error::other([impolite, wrong].concat().join("\n")))
+    }
+
+    /// Waits until the shards are spread evenly, or somebody has died.
+    fn spread(&mut self) -> std::io::Result<()> {
+        let watchers = &mut self.watchers;
+        self.polled.wait_for("all shards", || {
+            let mut counts = Vec::new();
+            for process in watchers.iter_mut() {
+                if process.child.try_wait()?.is_some() {
+                    return Ok(true);
+                }
+                // It may be about to die.
+                counts.push(process.shards().unwrap_or(u64::MAX / 8));
+            }
+            let (most, least) = (counts.iter().max().unwrap_or(&0), counts.iter().min().unwrap_or(&0));
+            Ok(counts.iter().sum::<u64>() == SHARDS && most - least <= 1)
+        })?;
+        Ok(())
     }
 
     /// Starts processes until there are enough, the first of them armed.

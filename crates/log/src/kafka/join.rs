@@ -149,6 +149,8 @@ pub(crate) fn join_seat(
             return Err(LogError::Lost { group, cause });
         }
     }
+    // It asks brokers far too often for somebody who stays.
+    drop(follower);
     held.check(&group)?;
     let spec = WorkerSpec { group: group.clone(), inputs: Vec::new(), tables: tables.to_vec() };
     let state = (store.reader(), Arc::new(Mutex::new(store)));

@@ -48,7 +48,10 @@ impl Follower {
         tables: &[Table],
         shard: u32,
     ) -> Result<Self, LogError> {
-        let consumer: KafkaConsumer = client::consumer(&cluster.config, &cluster.names.group(group), 1)
+        let mut settings = client::consumer(&cluster.config, &cluster.names.group(group), 1);
+        // An end is told once a broker has waited so long for more, table by table.
+        settings.set("fetch.wait.max.ms", "10");
+        let consumer: KafkaConsumer = settings
             .create_with_context(Context::default())
             .map_err(|error| failed("connect", "a reader of changelogs", &error))?;
         let consumer = Arc::new(consumer);
@@ -93,6 +96,10 @@ impl Follower {
             let written = answered(tick, || self.cluster.written(topic, self.shard))?.cast_signed();
             if store.next(*table) > written {
                 return Ok(false);
+            }
+            if store.next(*table) == written {
+                // Nothing is there that was not read: nothing is open either.
+                continue;
             }
             let stable = || Ok(self.cluster.extent(topic, self.shard)?.1.cast_signed());
             let mut end = answered(tick, stable)?;
