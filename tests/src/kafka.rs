@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use checks::checked;
-pub use client::{create_topic, delete_topics};
+pub use client::{configure_topic, create_topic, delete_topics};
 pub use error::BrokerError;
 pub use jars::{VERSION, target_dir};
 pub use keeper::is_alive;

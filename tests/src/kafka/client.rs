@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -30,6 +30,16 @@ pub fn create_topic(
         Some(Err((_, code))) => Err(client("create topic", name)(KafkaError::AdminOp(code))),
         None => Err(client("create topic", name)(KafkaError::AdminOp(RDKafkaErrorCode::NoError))),
     }
+}
+
+/// Changes settings of a topic. What is not named goes back to the brokers' choice.
+pub fn configure_topic(address: &str, name: &str, settings: &[(&str, &str)]) -> Result<(), BrokerError> {
+    let topic = AlterConfig::new(ResourceSpecifier::Topic(name));
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+    let results = administer(address, async |admin, options| admin.alter_configs([&topic], options).await)?
+        .map_err(client("configure topic", name))?;
+    let refused = |code| client("configure topic", name)(KafkaError::AdminOp(code));
+    results.into_iter().try_for_each(|result| result.map(drop).map_err(|(_, code)| refused(code)))
 }
 
 /// Removes topics with their data.

@@ -6,10 +6,12 @@ use std::time::Duration;
 use barid_log::{Control, Delivery, LogError, Wish};
 use barid_record::Topic;
 use barid_tests::Random;
-use barid_tests::kafka::Broker;
+use barid_tests::kafka::{Broker, configure_topic};
 use barid_tests::worker::{Job, Post, work};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use super::lab::{Lab, assert_copied, until};
+use super::lab::{Lab, PARTITIONS, assert_copied, until};
 
 /// A member in a thread, and what stops it.
 struct Member {
@@ -104,4 +106,48 @@ fn killed_members_copy_each_message_once() {
 #[test]
 fn killed_members_without_transactions_lose_nothing() {
     assert_copied(&killed(Delivery::AtLeastOnce), 0..8000, false);
+}
+
+/// Positions of the copying group that are committed, as the brokers have them.
+fn committed(lab: &Lab) -> Vec<i64> {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", &lab.brokers).set("group.id", format!("{}barid.copy", lab.prefix));
+    let look: BaseConsumer = settings.create().expect("a client");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS.cast_signed() {
+        list.add_partition(&lab.name(Topic::Raw), partition);
+    }
+    let found = look.committed_offsets(list, Duration::from_secs(60)).expect("positions");
+    let offsets = found.elements().into_iter().filter_map(|part| match part.offset() {
+        Offset::Offset(next) => Some(next),
+        Offset::Invalid | Offset::Beginning | Offset::End | Offset::Stored | Offset::OffsetTail(_) => None,
+    });
+    offsets.collect()
+}
+
+#[test]
+fn without_transactions_no_position_is_committed_before_what_it_covers_is_delivered() {
+    const MESSAGES: u64 = 1000;
+    let lab = Lab::new(Broker::for_tests().expect("a broker"));
+    let articles = lab.name(Topic::Articles);
+    let configure = |settings: &[(&str, &str)]| {
+        let forever = [("retention.ms", "-1")];
+        let settings = [&forever, settings].concat();
+        configure_topic(&lab.brokers, &articles, &settings).expect("configured");
+    };
+    // The messages are of some day in the past: the brokers refuse them, and would take positions.
+    configure(&[("message.timestamp.before.max.ms", "1000")]);
+    lab.produce(0..MESSAGES);
+    let mut member = lab.process(Job::Copy, &Post { delivery: Delivery::AtLeastOnce, ..lab.post("member") });
+    member.wait_for("joined");
+    // It sends, is refused, and begins anew.
+    until("refusals", || member.said("rewound") >= 3 || !committed(&lab).is_empty());
+    assert_eq!(committed(&lab), [0; 0], "nothing was delivered");
+    // What it has in hand now is lost with it.
+    member.kill();
+    configure(&[]);
+    let member = lab.process(Job::Copy, &Post { delivery: Delivery::AtLeastOnce, ..lab.post("member") });
+    assert_copied(&lab.read(Topic::Articles, MESSAGES as usize), 0..MESSAGES, false);
+    until("positions", || committed(&lab).len() == PARTITIONS as usize);
+    member.stop();
 }
