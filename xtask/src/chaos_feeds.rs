@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use barid_tests::Random;
 
+use crate::chaos_hubs;
 use crate::error::{TaskError, io};
 use crate::feed_server::{self, Answer, Asked};
 use crate::tools;
@@ -53,6 +54,7 @@ pub(crate) fn run(kills: usize, profile: &str, seed: u64) -> Result<(), TaskErro
         page(asked).unwrap_or_else(|| answer(asked, &serving, known_port.load(Ordering::Relaxed)))
     })?;
     own_port.store(port, Ordering::Relaxed);
+    chaos_hubs::run(&binary, &folder.join("hubs"))?;
     let mut config = "data_dir = \"data\"\n[web]\nlisten = \"\"\n[feeds]\ncontact = \"https://barid.example/chaos\"\nallow_addresses = [\"127.0.0.0/8\"]\n".to_owned();
     for feed in 0..FEEDS {
         config.push_str(&format!(

@@ -17,6 +17,7 @@ mod bench_pipeline;
 mod chaos;
 mod chaos_feeds;
 mod chaos_feeds_kafka;
+mod chaos_hubs;
 mod chaos_kafka;
 mod ci;
 mod error;
