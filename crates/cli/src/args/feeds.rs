@@ -29,11 +29,16 @@ A feed's state is told when it changes and once a day, in the topic barid.health
     #[command(after_help = "\
 Examples:
   barid feed check https://news.example/feed.xml
+  barid feed check --full-text https://news.example/feed.xml
 
-One request, and one for each redirect. Nothing is stored. Exits with 1 when it is no good feed.")]
+One request, and one for each redirect. With full text also robots.txt and the page that the newest item links
+to, if it may be asked for. Nothing is stored. Exits with 1 when it is no good feed.")]
     Check {
         /// The feed's address
         url: String,
+        /// Fetch an article's page too, also where full text is not configured
+        #[arg(long)]
+        full_text: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

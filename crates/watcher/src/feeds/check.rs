@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
+
 use super::budget::{Domain, GAP_MS};
 use super::config::{Clock, FeedsConfig};
-use super::engine::{self, Answer, Done, Failure, Feed, Step};
-use super::fetch::{self, Client, Cost};
+use super::engine::{self, Answer, Done, Failure, Feed, Request, Step};
+use super::fetch::{self, Client, Cost, Response};
+use super::pages::check::{PageCheck, look};
 use super::read;
 use super::state::FeedState;
 use crate::WatcherError;
@@ -43,6 +46,8 @@ pub struct Check {
     pub refused: Option<String>,
     /// What the poller would know of the feed now.
     pub state: FeedState,
+    /// An article of it, where that was wanted and the feed has one.
+    pub page: Option<PageCheck>,
 }
 
 const HEEDED: [&str; 14] = [
@@ -62,20 +67,63 @@ const HEEDED: [&str; 14] = [
     "cf-mitigated",
 ];
 
-/// Polls `url` once, redirects and all.
+/// Sends requests one after another, a pause between two to the same registered domain, and keeps what came of each.
+pub(super) struct Asker {
+    runtime: Runtime,
+    clock: Clock,
+    asked: Vec<Domain>,
+    pub(super) hops: Vec<Hop>,
+}
+
+impl Asker {
+    fn new(clock: &Clock) -> Result<Self, WatcherError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| WatcherError::Threads { source })?;
+        Ok(Self { runtime, clock: clock.clone(), asked: Vec::new(), hops: Vec::new() })
+    }
+
+    /// Sends a request, `pause_ms` after an earlier one to its domain.
+    pub(super) fn send(
+        &mut self,
+        client: &Client,
+        request: &Request,
+        pause_ms: i64,
+    ) -> (Answer, Option<Response>) {
+        let domain = Domain::of(&request.url);
+        if self.asked.contains(&domain) {
+            std::thread::sleep(Duration::from_millis(pause_ms.unsigned_abs()));
+        }
+        self.asked.push(domain);
+        let (result, cost) = self.runtime.block_on(client.send(request));
+        let answer = match &result {
+            Ok(response) => Ok(HopAnswer {
+                status: response.status,
+                protocol: format!("{:?}", response.version),
+                headers: heeded(&response.headers),
+            }),
+            Err(failure) => Err(*failure),
+        };
+        self.hops.push(Hop { url: request.url.to_string(), answer, cost });
+        match result {
+            Ok(response) => (Answer::Came(fetch::came(&response, (self.clock)())), Some(response)),
+            Err(failure) => (Answer::Failed(failure), None),
+        }
+    }
+}
+
+/// Polls `url` once, redirects and all; with `full_text`, and where it is a feed, also the page that its newest item links to.
 ///
 /// # Errors
 /// A configuration that cannot work.
-pub fn check(config: &FeedsConfig, url: &str, clock: &Clock) -> Result<Check, WatcherError> {
+pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) -> Result<Check, WatcherError> {
     let client = Client::of(config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| WatcherError::Threads { source })?;
+    let mut asker = Asker::new(clock)?;
     let feed = Feed { id: "check".to_owned(), url: url.to_owned(), is_listed: false };
     let now_ms = clock();
     let state = FeedState::new(url.to_owned(), feed.hash(), now_ms, now_ms);
-    let mut check = Check { hops: Vec::new(), done: None, refused: None, state };
+    let mut check = Check { hops: Vec::new(), done: None, refused: None, state, page: None };
     let (mut poll, mut request) = match engine::begin(&check.state, now_ms, &config.allowed) {
         Ok(begun) => begun,
         Err(why) => {
@@ -83,40 +131,27 @@ pub fn check(config: &FeedsConfig, url: &str, clock: &Clock) -> Result<Check, Wa
             return Ok(check);
         }
     };
-    loop {
-        let (result, cost) = runtime.block_on(client.send(&request));
-        let answer = match &result {
-            Err(failure) => Answer::Failed(*failure),
-            Ok(response) => {
-                let mut came = fetch::came(response, clock());
-                if matches!(came.status, 200 | 226) {
-                    let media = response.headers.get(hyper::header::CONTENT_TYPE);
-                    let media = media.and_then(|value| value.to_str().ok());
-                    came.content = Some(read::read(&response.body, media, url, 0));
-                }
-                Answer::Came(came).naming(fetch::hubs(response, &request.url))
+    let done = loop {
+        let (mut answer, response) = asker.send(&client, &request, GAP_MS);
+        if let (Answer::Came(came), Some(response)) = (&mut answer, response) {
+            if matches!(came.status, 200 | 226) {
+                let media = response.headers.get(hyper::header::CONTENT_TYPE);
+                let media = media.and_then(|value| value.to_str().ok());
+                came.content = Some(read::read(&response.body, media, url, 0));
             }
-        };
-        let seen = result.map(|response| HopAnswer {
-            status: response.status,
-            protocol: format!("{:?}", response.version),
-            headers: heeded(&response.headers),
-        });
-        check.hops.push(Hop { url: request.url.to_string(), answer: seen, cost });
-        let here = Domain::of(&request.url);
-        match engine::follow(&feed, &mut check.state, poll, answer, clock(), &config.allowed, false) {
-            Step::Done(done) => {
-                check.done = Some(*done);
-                return Ok(check);
-            }
-            Step::Ask(next, next_request) => {
-                if Domain::of(&next_request.url) == here {
-                    std::thread::sleep(Duration::from_millis(GAP_MS.unsigned_abs()));
-                }
-                (poll, request) = (*next, next_request);
-            }
+            answer = answer.naming(fetch::hubs(&response, &request.url));
         }
+        match engine::follow(&feed, &mut check.state, poll, answer, clock(), &config.allowed, false) {
+            Step::Done(done) => break *done,
+            Step::Ask(next, next_request) => (poll, request) = (*next, next_request),
+        }
+    };
+    check.hops = std::mem::take(&mut asker.hops);
+    if full_text {
+        check.page = look(&mut asker, &client, &done.items, &config.allowed);
     }
+    check.done = Some(done);
+    Ok(check)
 }
 
 fn heeded(headers: &hyper::HeaderMap) -> Vec<(&'static str, String)> {

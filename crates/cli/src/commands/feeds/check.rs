@@ -12,6 +12,7 @@ use barid_watcher::feeds::fetch::PHASES;
 use barid_watcher::feeds::{Clock, FeedsConfig};
 use serde_json::{Value, json};
 
+use super::page;
 use crate::args::ConfigArg;
 use crate::commands::load;
 use crate::error::{CliError, exit};
@@ -20,11 +21,15 @@ use crate::settings;
 
 pub(super) fn run(
     url: &str,
+    full_text: bool,
     as_json: bool,
     config: &ConfigArg,
     out: &mut impl Write,
 ) -> Result<ExitCode, CliError> {
     let section = load(config)?.config.feeds;
+    // As it would be polled: by its own table, else as one of a list.
+    let own = section.feeds.iter().find(|feed| feed.url == url);
+    let full_text = full_text || own.map_or(section.full_text, |feed| feed.full_text);
     let config = FeedsConfig {
         agent: settings::agent(&section),
         trust: settings::trust(&section)?,
@@ -32,7 +37,7 @@ pub(super) fn run(
         ..FeedsConfig::default()
     };
     let clock: Clock = Arc::new(now_ms);
-    let check = check(&config, url, &clock).map_err(RunError::from)?;
+    let check = check(&config, url, full_text, &clock).map_err(RunError::from)?;
     if as_json {
         writeln!(out, "{}", in_json(&check))?;
     } else {
@@ -60,10 +65,11 @@ fn in_json(check: &Check) -> Value {
         "items": done.counts.new,
         "next_poll": rfc3339(check.state.next_ms),
         "unreadable": done.unreadable.as_ref().map(|(_, why)| why),
+        "page": check.page.as_ref().map(page::in_json),
     })
 }
 
-fn hop_json(hop: &Hop) -> Value {
+pub(super) fn hop_json(hop: &Hop) -> Value {
     let seconds: serde_json::Map<String, Value> = PHASES
         .iter()
         .zip(hop.cost.phases)
@@ -90,29 +96,7 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
         return Ok(());
     }
     for hop in &check.hops {
-        writeln!(out, "GET {}", hop.url)?;
-        let phases: Vec<String> = PHASES
-            .iter()
-            .zip(hop.cost.phases)
-            .filter_map(|(phase, seconds)| {
-                seconds.map(|seconds| format!("{phase} {:.0} ms", seconds * 1000.0))
-            })
-            .collect();
-        match &hop.answer {
-            Err(failure) => writeln!(out, "  no answer: {}", Outcome::from(*failure).name())?,
-            Ok(answer) => {
-                writeln!(out, "  {} {}", answer.protocol, answer.status)?;
-                for (name, value) in &answer.headers {
-                    writeln!(out, "  {name}: {value}")?;
-                }
-                if hop.cost.wire_bytes > 0 {
-                    let (wire, body, coding) =
-                        (hop.cost.wire_bytes, hop.cost.body_bytes, hop.cost.coding.name());
-                    writeln!(out, "  {wire} bytes as {coding}, {body} unpacked")?;
-                }
-            }
-        }
-        writeln!(out, "  {}", phases.join(", "))?;
+        hop_words(hop, out)?;
     }
     let Some(done) = &check.done else { return Ok(()) };
     writeln!(out, "\noutcome     {}", done.outcome.name())?;
@@ -135,7 +119,31 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
             writeln!(out, "lost        {} items could not be read", reading.items_lost)?;
         }
     }
-    rules(check, out)
+    rules(check, out)?;
+    check.page.as_ref().map_or(Ok(()), |page| page::in_words(page, out))
+}
+
+pub(super) fn hop_words(hop: &Hop, out: &mut impl Write) -> Result<(), CliError> {
+    writeln!(out, "GET {}", hop.url)?;
+    let seconds = PHASES.iter().zip(hop.cost.phases);
+    let phases: Vec<String> = seconds
+        .filter_map(|(phase, seconds)| seconds.map(|seconds| format!("{phase} {:.0} ms", seconds * 1000.0)))
+        .collect();
+    match &hop.answer {
+        Err(failure) => writeln!(out, "  no answer: {}", Outcome::from(*failure).name())?,
+        Ok(answer) => {
+            writeln!(out, "  {} {}", answer.protocol, answer.status)?;
+            for (name, value) in &answer.headers {
+                writeln!(out, "  {name}: {value}")?;
+            }
+            if hop.cost.wire_bytes > 0 {
+                let (wire, body, coding) = (hop.cost.wire_bytes, hop.cost.body_bytes, hop.cost.coding.name());
+                writeln!(out, "  {wire} bytes as {coding}, {body} unpacked")?;
+            }
+        }
+    }
+    writeln!(out, "  {}", phases.join(", "))?;
+    Ok(())
 }
 
 /// What decides about the next poll.

@@ -5,13 +5,13 @@ use url::Url;
 
 use super::queue::Key;
 use super::robots::Rules;
-use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
+use super::state::{PAGES, Plan, ROBOTS, Site as Stored, from_bytes, key as key_of, to_bytes};
 use super::turn::{MOST_TRIES, Ready, pause_ms};
+use super::verdict::{Site, Verdict, of_page, of_site};
 use super::{Desk, End, FORGET_SITES_MS, PATIENCE_MS, PageOutcome, Pages, Trail, WAITING, article};
 use crate::WatcherError;
-use crate::feeds::address::{BadUrl, check_redirect};
 use crate::feeds::budget::{Domain, GAP_MS};
-use crate::feeds::engine::{Answer, Came, Failure, MOST_HOPS};
+use crate::feeds::engine::Answer;
 use crate::feeds::fetch::Cost;
 use crate::feeds::policy::{DAY, HOUR, MINUTE, WEEK};
 
@@ -99,36 +99,26 @@ impl Pages {
         hops: u8,
     ) -> Result<Option<Url>, WatcherError> {
         let now_ms = desk.now_ms;
-        let rules = match &landed.answer {
-            Some(Answer::Came(Came { status: 200 | 226, is_challenge: false, .. })) => landed.rules.clone(),
-            // Some say so to whoever asks too often: that is no permission.
-            Some(Answer::Came(Came { status: 429, .. })) => None,
-            Some(Answer::Came(Came { status: 400..=499, .. })) => Some(Rules::default()),
-            Some(Answer::Came(came @ Came { status: 301 | 302 | 303 | 307 | 308, .. })) => {
-                if hops >= MOST_HOPS {
-                    Some(Rules::default())
-                } else if let Ok(to) = redirect(&landed.ready.request.url, came, desk) {
-                    return Ok(Some(to));
-                } else {
-                    None
-                }
-            }
-            Some(Answer::Came(_) | Answer::Failed(_)) | None => None,
+        let (at, answer) = (&landed.ready.request.url, landed.answer.as_ref());
+        let rules = match of_site(at, hops, answer, landed.rules.as_ref(), &desk.config.allowed) {
+            Site::Says(rules) => Some(rules),
+            Site::Elsewhere(to) => return Ok(Some(to)),
+            Site::Unreachable => None,
         };
         desk.metrics.pages.site(rules.is_some());
         let site = match rules {
             Some(rules) => {
-                Site { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
+                Stored { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
             }
             None => {
                 // What it said last goes on, for a month.
                 let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
-                let last = last.as_deref().and_then(from_bytes::<Site>);
+                let last = last.as_deref().and_then(from_bytes::<Stored>);
                 let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
                 let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
                 let until_ms =
                     landed.answer.as_ref().and_then(|answer| held_back(answer, now_ms)).unwrap_or(0);
-                Site { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
+                Stored { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
             }
         };
         desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
@@ -152,48 +142,19 @@ impl Pages {
         article: Option<Result<article::Article, PageOutcome>>,
         until_ms: Option<i64>,
     ) -> Result<(), WatcherError> {
-        let own = |outcome| Ok(End::Own(outcome));
-        let end = match answer {
-            Some(Answer::Came(Came { is_challenge: true, .. })) => own(PageOutcome::Challenge),
-            Some(Answer::Came(came)) => match came.status {
-                200 | 226 => match article.unwrap_or(Err(PageOutcome::Fault)) {
-                    Ok(article) if self.is_shorter(desk, key, &article)? => own(PageOutcome::Shorter),
-                    Ok(article) => Ok(End::Page(Box::new(article), at)),
-                    Err(outcome) => own(outcome),
-                },
-                301 | 302 | 303 | 307 | 308 => match redirect(&at, &came, desk) {
-                    Ok(to) if to.path() == "/" && to.query().is_none() && at.path() != "/" => {
-                        own(PageOutcome::Gone)
-                    }
-                    Ok(_) if hops >= MOST_HOPS => own(PageOutcome::Redirects),
-                    Ok(to) => {
-                        let line = Domain::of(&to);
-                        self.move_on(key, line, Trail { page: Some((to, hops + 1)), robots: None });
-                        return Ok(());
-                    }
-                    Err(outcome) => own(outcome),
-                },
-                404 => Err(PageOutcome::Gone),
-                410 => own(PageOutcome::Gone),
-                408 | 425 => Err(PageOutcome::ServerError),
-                429 => Err(PageOutcome::Throttled),
-                400..=499 => own(PageOutcome::Refused),
-                _ => Err(PageOutcome::ServerError),
-            },
-            Some(Answer::Failed(failure)) => match failure {
-                Failure::TooBig | Failure::RefusedAddress => own(failure.into()),
-                Failure::Timeout
-                | Failure::Dns
-                | Failure::Tls
-                | Failure::Connect
-                | Failure::Slow
-                | Failure::Protocol => Err(failure.into()),
-            },
-            None => own(PageOutcome::Fault),
-        };
-        match end {
-            Ok(end) => self.finish(desk, key, end),
-            Err(outcome) => self.retry(desk, key, outcome, until_ms.unwrap_or(0)),
+        match of_page(&at, hops, answer, article, &desk.config.allowed) {
+            Verdict::Page(article) => {
+                let is_shorter = self.is_shorter(desk, key, &article)?;
+                let end = if is_shorter { End::Own(PageOutcome::Shorter) } else { End::Page(article, at) };
+                self.finish(desk, key, end)
+            }
+            Verdict::Elsewhere(to) => {
+                let line = Domain::of(&to);
+                self.move_on(key, line, Trail { page: Some((to, hops + 1)), robots: None });
+                Ok(())
+            }
+            Verdict::Own(outcome) => self.finish(desk, key, End::Own(outcome)),
+            Verdict::Again(outcome) => self.retry(desk, key, outcome, until_ms.unwrap_or(0)),
         }
     }
 
@@ -254,8 +215,8 @@ impl Pages {
 fn remember(desk: &mut Desk<'_>, url: &Url, until_ms: i64) -> Result<(), WatcherError> {
     let origin = url.origin().ascii_serialization();
     let site = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
-    let site = site.as_deref().and_then(from_bytes::<Site>).unwrap_or_default();
-    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&Site { until_ms, ..site }));
+    let site = site.as_deref().and_then(from_bytes::<Stored>).unwrap_or_default();
+    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&Stored { until_ms, ..site }));
     // What it allows may be looked up next.
     desk.outbox.flush()
 }
@@ -269,15 +230,4 @@ fn held_back(answer: &Answer, now_ms: i64) -> Option<i64> {
         _ => return None,
     };
     Some(now_ms.saturating_add(pause_ms.min(WEEK)))
-}
-
-/// Where a redirect leads.
-fn redirect(at: &Url, came: &Came, desk: &Desk<'_>) -> Result<Url, PageOutcome> {
-    let location = came.location.as_deref().ok_or(PageOutcome::ServerError)?;
-    check_redirect(at, location, &desk.config.allowed).map_err(|why| match why {
-        BadUrl::Unreadable => PageOutcome::Redirects,
-        BadUrl::Scheme | BadUrl::Credentials | BadUrl::NotPublic | BadUrl::LocalName | BadUrl::Downgrade => {
-            PageOutcome::RefusedAddress
-        }
-    })
 }

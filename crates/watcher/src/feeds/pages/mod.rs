@@ -11,6 +11,7 @@
 
 mod answer;
 pub(super) mod article;
+pub mod check;
 pub(super) mod links;
 mod metrics;
 mod outcome;
@@ -18,6 +19,7 @@ mod queue;
 mod robots;
 mod state;
 mod turn;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
