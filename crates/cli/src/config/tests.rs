@@ -1,9 +1,13 @@
 //! The configuration as users meet it: defaults, template, environment, and every kind of mistake.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use barid_log::StateTopic;
 
 use super::reader::{Env, Origin};
 use super::*;
+use crate::roles::Role;
 
 fn env(pairs: &[(&str, &str)]) -> Env {
     pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -92,6 +96,46 @@ fn full_text_is_wanted_of_all_feeds_or_of_one() {
     assert_eq!(wanted(text), ["a"]);
     let one = text.replace("full_text = false", "full_text = true").replacen("full_text = true", "", 1);
     assert_eq!(wanted(&one), ["b"]);
+}
+
+#[test]
+fn a_watch_id_stands_behind_everything_that_only_its_watchers_may_share() {
+    const RETRIED: barid_log::Table = barid_log::Table("retried");
+    let feed = "[[feed]]\nurl = \"https://news.example/rss\"\n";
+    for (text, id) in [(feed.to_owned(), ""), (format!("[watch]\nid = \"other\"\n{feed}"), "other")] {
+        let config = load_text(&text).expect("valid").config;
+        let of_role = |role| crate::settings::kafka(&config, "b:9092", role, barid_log::Control::default());
+        for role in [Role::Watch, Role::Stage, Role::Sink, Role::Web].map(Role::name) {
+            let expected = if role == "watch" { id } else { "" };
+            assert_eq!(of_role(role).scope, expected, "{role}");
+        }
+        // Two that count under one name would number their documents against each other.
+        let behind = if id.is_empty() { String::new() } else { format!(".{id}") };
+        assert_eq!(
+            crate::settings::watcher(&config).writer,
+            barid_watcher::Config::default().writer + &behind
+        );
+        assert_eq!(
+            crate::settings::feeds(&config).expect("no list").writer,
+            barid_watcher::feeds::FeedsConfig::default().writer + &behind
+        );
+        // And two with the same topics of state would take each other's for their own.
+        let mut topics = BTreeSet::new();
+        for topic in crate::settings::state_topics(&config, RETRIED) {
+            topics.insert(match topic {
+                StateTopic::Changelog { table, scope, .. } => (table.0, scope),
+                StateTopic::Seats { group, scope, .. } => (group, scope),
+            });
+        }
+        let watched = barid_watcher::worker_spec().tables.into_iter();
+        let watched = watched.chain(barid_watcher::feeds::worker_spec().tables).map(|table| table.0);
+        let watched: BTreeSet<&str> = watched.chain([barid_watcher::feeds::GROUP]).collect();
+        assert!(watched.len() > 8 && topics.len() > watched.len(), "{topics:?}");
+        for (name, scope) in &topics {
+            assert_eq!(*scope, if watched.contains(name) { id } else { "" }, "{name}");
+        }
+        assert!(watched.iter().all(|name| topics.contains(&(name, id))), "{topics:?}");
+    }
 }
 
 #[test]
