@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use support::{code, run, stderr, stdout};
+use support::{barid, code, run, stderr, stdout};
 
 const SENTENCE: &str = "The ferry that runs between the two banks of the estuary was laid up on Monday, after its captain of thirty years had found a crack in the shaft. ";
 
@@ -29,12 +29,13 @@ impl Site {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let path = path(&stream);
+                let path = path(&stream).unwrap_or_default();
                 remembered.lock().unwrap().push(path.clone());
                 let (status, body) = answer(&path);
                 let head =
                     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
-                stream.write_all(format!("{head}\r\n{body}").as_bytes()).unwrap();
+                // Who sent no HTTP has gone.
+                let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
             }
         });
         Self { port, asked }
@@ -45,11 +46,17 @@ impl Site {
     }
 }
 
-fn path(stream: &TcpStream) -> String {
-    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
-    let first = lines.next().unwrap();
-    lines.find(String::is_empty).unwrap();
-    first.split(' ').nth(1).unwrap().to_owned()
+/// None where what comes is no HTTP.
+fn path(stream: &TcpStream) -> Option<String> {
+    const TLS_HANDSHAKE: u8 = 22;
+    let mut first = [0];
+    if stream.peek(&mut first).ok()? == 0 || first[0] == TLS_HANDSHAKE {
+        return None;
+    }
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let first = lines.next()?;
+    lines.find(String::is_empty)?;
+    first.split(' ').nth(1).map(str::to_owned)
 }
 
 /// A feed of two items, the newest first. Links without a host are the site's own.
@@ -220,4 +227,45 @@ fn a_page_that_cannot_be_had_is_explained() {
         );
         assert_eq!(said.contains("tries four times"), is_tried_again, "{said}");
     }
+}
+
+/// Every spelling that programs take a proxy from.
+const PROXY_VARIABLES: [&str; 7] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "FTP_PROXY"];
+
+#[test]
+fn no_proxy_of_the_environment_is_asked_for_it_would_connect_where_no_address_was_checked() {
+    let proxy = Site::start(|_| ("502 Bad Gateway", String::new()));
+    let site = Site::start(|path| match path {
+        "/feed" => ("200 OK", feed()),
+        "/robots.txt" => ("404 Not Found", String::new()),
+        _ => ("200 OK", article()),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let config = format!(
+        "[feeds]\ncontact = \"https://barid.example/\"\nallow_addresses = [\"127.0.0.0/8\"]\nfull_text = true\n[[feed]]\nid = \"plain\"\nurl = \"http://127.0.0.1:{0}/feed\"\n[[feed]]\nid = \"secure\"\nurl = \"https://127.0.0.2:{0}/feed\"\n",
+        site.port
+    );
+    std::fs::write(folder.path().join("barid.toml"), config).unwrap();
+    let beside = |words: &[&str]| {
+        let mut command = barid(folder.path(), words);
+        let at = format!("http://127.0.0.1:{}", proxy.port);
+        command
+            .envs(PROXY_VARIABLES.map(|name| (name, at.as_str())))
+            .env_remove("NO_PROXY")
+            .env_remove("no_proxy");
+        command.output().expect("barid starts")
+    };
+    for scheme in ["http", "https"] {
+        let url = format!("{scheme}://127.0.0.1:{}/feed", site.port);
+        let output = beside(&["feed", "check", "--full-text", &url]);
+        assert_eq!(code(&output), i32::from(scheme == "https"), "no TLS there: {}", stdout(&output));
+    }
+    let output = beside(&["run", "--once"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert_eq!(proxy.asked(), [""; 0]);
+    let asked = site.asked();
+    let of = |path: &str| asked.iter().filter(|asked| *asked == path).count();
+    // Both commands, straight at the site; the poller fetches the pages of both items.
+    assert_eq!((of("/feed"), of("/new?utm_source=rss"), of("/old")), (2, 2, 1), "{asked:?}");
 }
