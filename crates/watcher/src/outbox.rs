@@ -85,16 +85,28 @@ impl Outbox {
 
     /// Adds a document, with the next number of its topic, unless the log would not take it.
     pub(crate) fn document(&mut self, topic: Topic, document: &RawDocument) -> Result<(), Oversize> {
+        let message = self.fitting(topic, document)?;
+        self.numbers.take(topic);
+        self.produce(message);
+        Ok(())
+    }
+
+    /// Whether the log would take a document.
+    pub(crate) fn takes(&self, topic: Topic, document: &RawDocument) -> bool {
+        self.fitting(topic, document).is_ok()
+    }
+
+    fn fitting(&self, topic: Topic, document: &RawDocument) -> Result<Outgoing, Oversize> {
         let mut headers = document.headers();
         headers.push(self.numbers.next(topic).header());
         let message = message(topic, message_key(document), headers, document);
         let (bytes, limit_bytes) = (message.bytes(), self.worker.message_limit(topic));
-        if bytes > limit_bytes {
-            return Err(Oversize { bytes, limit_bytes });
-        }
-        self.numbers.take(topic);
-        self.produce(message);
-        Ok(())
+        if bytes > limit_bytes { Err(Oversize { bytes, limit_bytes }) } else { Ok(message) }
+    }
+
+    /// Most bytes of key and value together that a table takes: on Kafka a change is a message, too.
+    pub(crate) fn change_limit(&self) -> usize {
+        self.worker.message_limit(Topic::Raw)
     }
 
     /// Adds a rejected input, as much of it as the log takes; returns how many bytes are not kept.

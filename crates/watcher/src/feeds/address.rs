@@ -116,7 +116,30 @@ pub enum BadUrl {
     /// It leads from https: to http:.
     #[error("it leads from https: to http:")]
     Downgrade,
+    /// No address of the web is so long: see [`MOST_URL_BYTES`] and [`MOST_HOST_BYTES`].
+    #[error("it is longer than 8 KiB, or its host than 253 bytes")]
+    TooLong,
 }
+
+impl BadUrl {
+    /// Whether it is an address all the same, and one that must not be asked.
+    pub fn is_refusal(self) -> bool {
+        match self {
+            Self::Unreadable => false,
+            Self::Scheme
+            | Self::Credentials
+            | Self::NotPublic
+            | Self::LocalName
+            | Self::Downgrade
+            | Self::TooLong => true,
+        }
+    }
+}
+
+/// Longest address that is asked, in bytes: what servers take, and more than an article has. What is longer would also be written down and kept.
+pub const MOST_URL_BYTES: usize = 8 << 10;
+/// Longest name of a host that DNS can carry (RFC 1035), in bytes. Origins are keys of a table: no name may be longer than a key.
+pub const MOST_HOST_BYTES: usize = 253;
 
 /// Name endings that never belong to the public internet (RFC 6761, 6762, 7686, 8375, 9476 and ICANN's `internal`).
 const LOCAL_NAMES: [&str; 8] =
@@ -128,7 +151,11 @@ const LOCAL_NAMES: [&str; 8] =
 /// # Errors
 /// Why it must not be asked. A name that resolves to what is not public is found when it is resolved, not here.
 pub fn check_url(text: &str, allowed: &Allowed) -> Result<Url, BadUrl> {
-    let mut url = Url::parse(text.trim()).map_err(|_| BadUrl::Unreadable)?;
+    let text = text.trim();
+    if text.len() > MOST_URL_BYTES {
+        return Err(BadUrl::TooLong);
+    }
+    let mut url = Url::parse(text).map_err(|_| BadUrl::Unreadable)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(BadUrl::Scheme);
     }
@@ -136,6 +163,11 @@ pub fn check_url(text: &str, allowed: &Allowed) -> Result<Url, BadUrl> {
         return Err(BadUrl::Credentials);
     }
     url.set_fragment(None);
+    let host_bytes = url.host_str().map_or(0, |host| host.trim_end_matches('.').len());
+    // Escapes and Punycode are longer than what was written.
+    if url.as_str().len() > MOST_URL_BYTES || host_bytes > MOST_HOST_BYTES {
+        return Err(BadUrl::TooLong);
+    }
     let named = match url.host().ok_or(BadUrl::Unreadable)? {
         Host::Ipv4(address) => Some(IpAddr::V4(address)),
         Host::Ipv6(address) => Some(IpAddr::V6(address)),

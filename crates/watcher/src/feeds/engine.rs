@@ -161,12 +161,8 @@ fn hop(poll: &mut Poll, came: &Came, allowed: &Allowed) -> Result<Url, Outcome> 
         return Err(Outcome::ClientError);
     }
     let location = came.location.as_deref().ok_or(Outcome::ClientError)?;
-    let to = check_redirect(&poll.at, location, allowed).map_err(|why| match why {
-        BadUrl::Unreadable => Outcome::ClientError,
-        BadUrl::Scheme | BadUrl::Credentials | BadUrl::NotPublic | BadUrl::LocalName | BadUrl::Downgrade => {
-            Outcome::RefusedAddress
-        }
-    })?;
+    let to = check_redirect(&poll.at, location, allowed)
+        .map_err(|why| if why.is_refusal() { Outcome::RefusedAddress } else { Outcome::ClientError })?;
     poll.for_good &= matches!(came.status, 301 | 308);
     if poll.for_good {
         poll.moved_to = Some(to.clone());

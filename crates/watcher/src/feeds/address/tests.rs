@@ -156,6 +156,24 @@ fn odd_spellings_mean_what_they_mean() {
 }
 
 #[test]
+fn no_address_is_longer_than_servers_take_and_no_host_than_names_can_be() {
+    let none = Allowed::default();
+    for (bytes, is_taken) in [(253, true), (254, false), (65_000, false), (70_000, false)] {
+        for end in ["", "."] {
+            let host = format!("{}.example", "a".repeat(bytes - ".example".len()));
+            let refusal = check_url(&format!("http://{host}{end}/a"), &none).err();
+            assert_eq!(refusal, (!is_taken).then_some(BadUrl::TooLong), "{bytes}{end}");
+        }
+    }
+    let with = |path: &str| check_url(&format!("https://news.example/{path}"), &none).map(drop);
+    let room = MOST_URL_BYTES - "https://news.example/".len();
+    assert_eq!((with(&"a".repeat(room)), with(&"a".repeat(room + 1))), (Ok(()), Err(BadUrl::TooLong)));
+    assert_eq!(with(&"خ".repeat(room / 4)), Err(BadUrl::TooLong), "as it is sent");
+    let from = Url::parse("https://news.example/a").expect("a URL");
+    assert_eq!(check_redirect(&from, &"b".repeat(9000), &none), Err(BadUrl::TooLong));
+}
+
+#[test]
 fn what_is_public_is_kept_as_it_is_written() {
     let none = Allowed::default();
     for (given, kept) in [

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use barid_log::Wish;
+use barid_record::Topic;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -251,6 +252,7 @@ impl Pages {
             let document = deliver::document(&feed, item, desk.now_ms, from, None);
             return Ok(deliver::hand_over(desk, document));
         }
+        let key_bytes = state::key(&feed, key.1);
         let url = item.link.as_deref().ok_or(PageOutcome::NoLink);
         let url = url
             .and_then(|link| check_url(link, &desk.config.allowed).map_err(|_| PageOutcome::RefusedAddress));
@@ -265,20 +267,35 @@ impl Pages {
         };
         let url = match refusal.map_or(url, Err) {
             Ok(url) => url,
-            Err(outcome) => {
-                desk.metrics.pages.ended(outcome, self.watched.get(&feed).map(String::as_str));
-                let page = Some(deliver::FromPage::Own(outcome));
-                let document = deliver::document(&feed, item, desk.now_ms, from, page);
-                return Ok(deliver::hand_over(desk, document));
-            }
+            Err(outcome) => return Ok(self.own_text(desk, &feed, item, from, outcome)),
         };
         let plan = Plan { url: url.into(), seen_ms: desk.now_ms, tries: 0, again_ms: desk.now_ms };
-        let saved = to_bytes(&Saved { item, from: from.to_owned() });
-        let (bytes, key_bytes) = (saved.len(), state::key(&feed, key.1));
+        let saved = Saved { item, from: from.to_owned() };
+        let bytes = to_bytes(&saved);
+        if key_bytes.len() + bytes.len() > desk.outbox.change_limit() {
+            // It cannot be kept until its page comes.
+            return Ok(self.own_text(desk, &feed, saved.item, from, PageOutcome::OwnText));
+        }
+        let taken = bytes.len();
         desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
-        desk.outbox.put_in(WAITING, &key_bytes, saved);
+        desk.outbox.put_in(WAITING, &key_bytes, bytes);
         self.wait_for(key, &plan);
-        Ok(bytes)
+        Ok(taken)
+    }
+
+    /// Delivers an item that does not wait. Returns about how many bytes that took.
+    fn own_text(
+        &self,
+        desk: &mut Desk<'_>,
+        feed: &str,
+        item: Item,
+        from: &str,
+        outcome: PageOutcome,
+    ) -> usize {
+        desk.metrics.pages.ended(outcome, self.watched.get(feed).map(String::as_str));
+        let page = Some(deliver::FromPage::Own(outcome));
+        let document = deliver::document(feed, item, desk.now_ms, from, page);
+        deliver::hand_over(desk, document)
     }
 
     fn wait_for(&mut self, key: Key, plan: &Plan) {
@@ -313,14 +330,28 @@ impl Pages {
         let stored = desk.outbox.get_in(WAITING, key)?;
         match stored.as_deref().map(from_bytes::<Saved>) {
             Some(Some(Saved { item, from })) => {
-                let (outcome, page) = match end {
-                    End::Page(article, at) => (PageOutcome::Page, deliver::FromPage::Text(article, at)),
-                    End::Own(outcome) => (outcome, deliver::FromPage::Own(outcome)),
+                let with_page = match end {
+                    End::Page(article, at) => {
+                        let page = Some(deliver::FromPage::Text(article, at));
+                        let document = deliver::document(feed, item.clone(), desk.now_ms, &from, page);
+                        Some(document)
+                            .filter(|it| desk.outbox.takes(Topic::Raw, it))
+                            .ok_or(PageOutcome::TooBig)
+                    }
+                    End::Own(outcome) => Err(outcome),
                 };
-                desk.metrics.pages.ended(outcome, self.watched.get(feed).map(String::as_str));
-                desk.summary.pages += u64::from(outcome == PageOutcome::Page);
-                let document = deliver::document(feed, item, desk.now_ms, &from, Some(page));
-                deliver::hand_over(desk, document);
+                match with_page {
+                    Ok(document) => {
+                        desk.metrics
+                            .pages
+                            .ended(PageOutcome::Page, self.watched.get(feed).map(String::as_str));
+                        desk.summary.pages += 1;
+                        deliver::hand_over(desk, document);
+                    }
+                    Err(outcome) => {
+                        self.own_text(desk, feed, item, &from, outcome);
+                    }
+                }
             }
             // Nobody else writes there: a fault, or a later version's value. Its bytes are kept.
             Some(None) => {

@@ -14,6 +14,8 @@ use crate::feeds::tests::place::Place;
 use crate::feeds::tests::server::{Asked, ReadWrite, Server, answer};
 use crate::feeds::worker_spec;
 
+mod hostile;
+
 const SENTENCE: &str = "The council of the harbour town decided on Tuesday to build a fourth quay, after years of talks with the fishermen, who had feared for their berths, and with the railway.";
 
 /// An RSS document of these items on the server that is asked: id, path of the page, text.

@@ -5,7 +5,7 @@ use url::Url;
 use super::PageOutcome;
 use super::article::Article;
 use super::robots::Rules;
-use crate::feeds::address::{Allowed, BadUrl, check_redirect};
+use crate::feeds::address::{Allowed, check_redirect};
 use crate::feeds::engine::{Answer, Came, Failure, MOST_HOPS};
 
 /// What a site says of itself.
@@ -104,10 +104,6 @@ fn of_failure(failure: Failure) -> Verdict {
 /// Where a redirect leads.
 fn redirect(at: &Url, came: &Came, allowed: &Allowed) -> Result<Url, PageOutcome> {
     let location = came.location.as_deref().ok_or(PageOutcome::ServerError)?;
-    check_redirect(at, location, allowed).map_err(|why| match why {
-        BadUrl::Unreadable => PageOutcome::Redirects,
-        BadUrl::Scheme | BadUrl::Credentials | BadUrl::NotPublic | BadUrl::LocalName | BadUrl::Downgrade => {
-            PageOutcome::RefusedAddress
-        }
-    })
+    check_redirect(at, location, allowed)
+        .map_err(|why| if why.is_refusal() { PageOutcome::RefusedAddress } else { PageOutcome::Redirects })
 }

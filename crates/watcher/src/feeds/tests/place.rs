@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// Runs on what is made of the log's worker.
-    fn run_on(
+    pub(crate) fn run_on(
         &self,
         control: &Control,
         make: impl FnOnce(Box<dyn Worker>) -> Box<dyn Worker>,

@@ -1,0 +1,157 @@
+//! What a feed or a page may be made of to hurt the poller, or what a log does not take.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use barid_log::{Batch, Change, Control, Limit, LogError, Table, Ticket, Unit, Wish, Worker};
+use barid_record::Topic;
+use bytes::Bytes;
+
+use super::{SENTENCE, html, missing, page, paths, place, rss, said, told};
+use crate::feeds::FeedsSummary;
+use crate::feeds::pages::PageOutcome;
+use crate::feeds::policy::HOUR;
+use crate::feeds::tests::place::Place;
+use crate::feeds::tests::server::{Server, answer};
+
+/// A log that takes messages and changes up to a limit, and counts what became durable.
+struct Narrow {
+    worker: Box<dyn Worker>,
+    limit: usize,
+    durable: Arc<Mutex<u64>>,
+}
+
+impl Worker for Narrow {
+    fn poll(&mut self, limit: Limit, wait: Duration) -> Result<Batch, LogError> {
+        self.worker.poll(limit, wait)
+    }
+
+    fn get(&mut self, table: Table, key: &[u8]) -> Result<Option<Bytes>, LogError> {
+        self.worker.get(table, key)
+    }
+
+    fn scan(
+        &mut self,
+        table: Table,
+        prefix: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), LogError> {
+        self.worker.scan(table, prefix, visit)
+    }
+
+    fn submit(&mut self, unit: Unit) -> Result<Ticket, LogError> {
+        let changes = unit.state.iter().map(|change| match change {
+            Change::Put { key, value, .. } => key.len() + value.len(),
+            Change::Delete { key, .. } => key.len(),
+        });
+        let largest = changes.chain(unit.produced.iter().map(|message| message.bytes())).max().unwrap_or(0);
+        if largest > self.limit {
+            let (object, limit_bytes) = ("a message", self.limit);
+            return Err(LogError::TooLarge { object, bytes: largest, limit_bytes });
+        }
+        self.worker.submit(unit)
+    }
+
+    fn wait(&mut self, ticket: Ticket) -> Result<(), LogError> {
+        self.worker.wait(ticket)?;
+        *self.durable.lock().expect("unbroken") += 1;
+        Ok(())
+    }
+
+    fn durable(&self) -> Option<Ticket> {
+        self.worker.durable()
+    }
+
+    fn position(&self, topic: Topic, partition: u32) -> u64 {
+        self.worker.position(topic, partition)
+    }
+
+    fn hold(&mut self, topic: Topic, partition: u32, held: bool) -> Result<(), LogError> {
+        self.worker.hold(topic, partition, held)
+    }
+
+    fn partitions(&self, topic: Topic) -> Vec<u32> {
+        self.worker.partitions(topic)
+    }
+
+    fn tend(&mut self) -> Result<(), LogError> {
+        self.worker.tend()
+    }
+
+    fn message_limit(&self, topic: Topic) -> usize {
+        self.worker.message_limit(topic).min(self.limit)
+    }
+}
+
+/// Drains on a log that takes no more than that.
+fn drain_narrow(place: &Place, limit: usize, durable: &Arc<Mutex<u64>>) -> FeedsSummary {
+    let control = Control::default();
+    control.ask(Wish::Drain);
+    let durable = Arc::clone(durable);
+    let narrow = |worker| -> Box<dyn Worker> { Box::new(Narrow { worker, limit, durable }) };
+    place.run_on(&control, narrow).expect("it runs")
+}
+
+#[test]
+fn a_host_that_no_name_can_be_costs_its_item_the_page_and_the_process_nothing() {
+    // More than a key of a table, about as much as one, and the most that is a name.
+    let hosts =
+        [66_000, 65_520, 65_100, 254].map(|bytes| format!("{}.example", "a.".repeat((bytes - 8) / 2)));
+    let links = hosts.clone();
+    let server = Server::start(move |asked, stream| match asked.path.as_str() {
+        "/feed" => {
+            let names: Vec<String> =
+                (0..hosts.len()).flat_map(|n| [format!("/link{n}"), format!("/to{n}")]).collect();
+            let items: Vec<(&str, &str, &str)> =
+                names.iter().map(|name| (&name[1..], name.as_str(), "own")).collect();
+            let mut feed = rss(asked, &items);
+            for (n, host) in hosts.iter().enumerate() {
+                let here = asked.header("host").unwrap_or_default();
+                feed = feed.replace(&format!("{here}/link{n}<"), &format!("{host}/link{n}<"));
+            }
+            answer(stream, "200 OK", &[], feed.as_bytes());
+        }
+        "/robots.txt" => missing(stream),
+        path => {
+            let number: usize = path.trim_start_matches("/to").parse().expect("one of ours");
+            answer(stream, "302 Found", &[("Location", &format!("http://{}/", hosts[number]))], b"");
+        }
+    });
+    let place = place(&[server.url("/feed")]);
+    assert_eq!(place.drain().documents, 8);
+    let documents = place.documents();
+    let mut found = told(&documents);
+    found.sort();
+    let all = ["link0", "link1", "link2", "link3", "to0", "to1", "to2", "to3"];
+    assert_eq!(found, all.map(|key| said(key, PageOutcome::RefusedAddress, "own")));
+    let first = documents.iter().find(|document| document.key == "link0").expect("delivered");
+    assert_eq!(first.hints.url, Some(format!("http://{}/link0", links[0])), "as found");
+    assert_eq!(paths(&server).len(), 6);
+    assert_eq!(place.later(HOUR + HOUR / 5).drain().documents, 0, "each once");
+}
+
+#[test]
+fn what_the_log_does_not_take_comes_with_less_and_the_rest_goes_on() {
+    const LIMIT: usize = 100_000;
+    let server = Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => {
+            let long = SENTENCE.repeat(LIMIT / SENTENCE.len() + 1);
+            let items =
+                [("long", "/long", long.as_str()), ("page", "/page", "own"), ("good", "/good", "own")];
+            answer(stream, "200 OK", &[], rss(asked, &items).as_bytes());
+        }
+        "/robots.txt" => missing(stream),
+        "/page" => html(stream, &page(&"A name of its own ".repeat(LIMIT / 50), "")),
+        _ => html(stream, &page("Good", "")),
+    });
+    let place = place(&[server.url("/feed")]);
+    let summary = drain_narrow(&place, LIMIT, &Arc::default());
+    assert_eq!((summary.documents, summary.pages, summary.too_large), (2, 1, 1));
+    let mut found = told(&place.documents());
+    found.sort();
+    assert_eq!(found, [said("good", PageOutcome::Page, "Good 1"), said("page", PageOutcome::TooBig, "own")]);
+    assert_eq!(place.messages(Topic::Rejected).len(), 1, "as long an item of any feed");
+    let mut asked = paths(&server);
+    asked.sort();
+    assert_eq!(asked, ["/feed", "/good", "/page", "/robots.txt"]);
+}
