@@ -150,6 +150,11 @@ impl Outbox {
             || self.unit.state.len() >= 4 * self.batch_documents
     }
 
+    /// Whether there is nothing to hand over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.unit.is_empty()
+    }
+
     /// Hands the unit over, however small.
     pub(crate) fn flush(&mut self) -> Result<(), WatcherError> {
         if self.unit.is_empty() {

@@ -62,7 +62,13 @@ impl Allowed {
     /// Whether a poll may connect to this address.
     pub fn permits(&self, address: IpAddr) -> bool {
         let address = plain(address);
-        is_public(address) || self.0.iter().any(|block| block.contains(&address))
+        is_public(address) || self.is_inside(address)
+    }
+
+    /// Whether only the operator's list permits it.
+    pub fn is_inside(&self, address: IpAddr) -> bool {
+        let address = plain(address);
+        !is_public(address) && self.0.iter().any(|block| block.contains(&address))
     }
 }
 

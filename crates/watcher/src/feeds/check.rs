@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use url::Url;
 
 use super::budget::{Domain, GAP_MS};
 use super::config::{Clock, FeedsConfig};
@@ -84,6 +85,11 @@ impl Asker {
         Ok(Self { runtime, clock: clock.clone(), asked: Vec::new(), hops: Vec::new() })
     }
 
+    /// Whether a host is the operator's own: see [`Client::is_inside`].
+    pub(super) fn is_inside(&self, client: &Client, url: &Url) -> bool {
+        self.runtime.block_on(client.is_inside(url)).unwrap_or(false)
+    }
+
     /// Sends a request, `pause_ms` after an earlier one to its domain.
     pub(super) fn send(
         &mut self,
@@ -148,7 +154,7 @@ pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) ->
     };
     check.hops = std::mem::take(&mut asker.hops);
     if full_text {
-        check.page = look(&mut asker, &client, &done.items, &config.allowed);
+        check.page = look(&mut asker, &client, url, &done.items, &config.allowed);
     }
     check.done = Some(done);
     Ok(check)

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::budget::{self, Domain};
@@ -16,6 +15,7 @@ use super::config::FeedsConfig;
 use super::engine::Feed;
 use super::fetch::Client;
 use super::outage;
+use super::pages::Readers;
 use super::roster::domain;
 use super::websub::Doors;
 use crate::WatcherError;
@@ -63,8 +63,7 @@ pub struct Common {
     outage: Arc<Mutex<outage::Outage>>,
     polls: Arc<AtomicUsize>,
     pages: Arc<AtomicUsize>,
-    /// Pages read at the same time.
-    readers: Arc<Semaphore>,
+    readers: Arc<Readers>,
     /// Of hubs.
     hubs: Arc<Mutex<budget::Budget>>,
     /// The callback of hubs, once it is open.
@@ -94,7 +93,7 @@ impl Common {
             outage: Arc::new(Mutex::new(outage::Outage::new(domains.len()))),
             polls: Arc::default(),
             pages: Arc::default(),
-            readers: Arc::new(Semaphore::new(2)),
+            readers: Arc::default(),
             hubs: Arc::new(Mutex::new(budget::Budget::new(now_ms))),
             doors: Mutex::default(),
             hearing: Mutex::default(),
@@ -149,7 +148,7 @@ impl Common {
         Load { all: Arc::clone(&self.pages), mine: 0 }
     }
 
-    pub(super) fn readers(&self) -> Arc<Semaphore> {
+    pub(super) fn readers(&self) -> Arc<Readers> {
         Arc::clone(&self.readers)
     }
 }

@@ -9,6 +9,7 @@ mod headers;
 mod resolve;
 mod trust;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use hyper::{HeaderMap, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::timeout;
 use tokio_rustls::rustls::ClientConfig;
-use url::Url;
+use url::{Host, Url};
 
 use self::connect::{Connected, Stream};
 pub use self::resolve::{Resolve, Resolved, System};
@@ -31,7 +32,7 @@ use super::websub::discover::Hubs;
 use crate::WatcherError;
 
 const ACCEPT_FEEDS: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1";
-const ACCEPT_PAGES: &str = "text/html, application/xhtml+xml;q=0.9, text/plain;q=0.5, */*;q=0.1";
+const ACCEPT_PAGES: &str = "text/html, application/xhtml+xml;q=0.9, */*;q=0.1";
 
 /// How much of everything an answer may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,6 +176,30 @@ impl Client {
             ..self.limits
         };
         Self { limits, accept: ACCEPT_PAGES, ..self.clone() }
+    }
+
+    /// The same for what a stranger names: the public internet only.
+    pub(crate) fn outside(&self) -> Self {
+        Self { allowed: Allowed::default(), ..self.clone() }
+    }
+
+    /// Whether a host is one of the operator's: every address of it is permitted by the operator's list alone. A name that only adds such an address to its
+    /// own is none.
+    pub(crate) async fn is_inside(&self, url: &Url) -> Result<bool, Failure> {
+        if self.allowed.0.is_empty() {
+            return Ok(false);
+        }
+        let found = match url.host().ok_or(Failure::Protocol)? {
+            Host::Ipv4(address) => vec![IpAddr::V4(address)],
+            Host::Ipv6(address) => vec![IpAddr::V6(address)],
+            Host::Domain(name) => {
+                let port = url.port_or_known_default().ok_or(Failure::Protocol)?;
+                let found = timeout(self.limits.connect, self.resolver.resolve(name, port)).await;
+                let found = found.map_err(|_| Failure::Timeout)?.map_err(|_| Failure::Dns)?;
+                found.into_iter().map(|address| address.ip()).collect()
+            }
+        };
+        Ok(!found.is_empty() && found.into_iter().all(|address| self.allowed.is_inside(address)))
     }
 
     /// Sends one request and takes its answer.

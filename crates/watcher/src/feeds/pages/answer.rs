@@ -62,10 +62,27 @@ impl Pages {
             let is_here = self.waiting.get(&key).is_some_and(|waiting| waiting.number == number);
             match what {
                 What::Robots { origin, hops } => {
-                    let to = self.site(desk, &landed, origin, *hops)?;
-                    if let Some(rules) = landed.rules.as_ref().filter(|_| to.is_none()) {
-                        clear_ms = clear_ms.max(desk.now_ms + rules.delay_ms);
-                    }
+                    let (at, answer) = (&request.url, landed.answer.as_ref());
+                    let said = of_site(at, *hops, answer, landed.rules.as_ref(), &desk.config.allowed);
+                    let to = match said {
+                        Site::Refused => {
+                            if is_here {
+                                self.finish(desk, key, End::Own(PageOutcome::RefusedAddress))?;
+                            }
+                            self.queue.end(line, clear_ms);
+                            continue;
+                        }
+                        Site::Elsewhere(to) => Some(to),
+                        Site::Says(rules) => {
+                            clear_ms = clear_ms.max(desk.now_ms + rules.delay_ms);
+                            keep(desk, origin, Some(rules), 0)?;
+                            None
+                        }
+                        Site::Unreachable => {
+                            keep(desk, origin, None, until_ms.unwrap_or(0))?;
+                            None
+                        }
+                    };
                     if is_here {
                         let robots = to.map(|url| (origin.clone(), url, hops + 1));
                         let page = self
@@ -88,43 +105,6 @@ impl Pages {
             }
         }
         Ok(())
-    }
-
-    /// Takes in a site's robots.txt, and keeps what it says. Returns where to ask instead.
-    fn site(
-        &mut self,
-        desk: &mut Desk<'_>,
-        landed: &Landed,
-        origin: &str,
-        hops: u8,
-    ) -> Result<Option<Url>, WatcherError> {
-        let now_ms = desk.now_ms;
-        let (at, answer) = (&landed.ready.request.url, landed.answer.as_ref());
-        let rules = match of_site(at, hops, answer, landed.rules.as_ref(), &desk.config.allowed) {
-            Site::Says(rules) => Some(rules),
-            Site::Elsewhere(to) => return Ok(Some(to)),
-            Site::Unreachable => None,
-        };
-        desk.metrics.pages.site(rules.is_some());
-        let site = match rules {
-            Some(rules) => {
-                Stored { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
-            }
-            None => {
-                // What it said last goes on, for a month.
-                let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
-                let last = last.as_deref().and_then(from_bytes::<Stored>);
-                let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
-                let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
-                let until_ms =
-                    landed.answer.as_ref().and_then(|answer| held_back(answer, now_ms)).unwrap_or(0);
-                Stored { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
-            }
-        };
-        desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
-        // The next turn reads it.
-        desk.outbox.flush()?;
-        Ok(None)
     }
 
     /// Takes in a page's answer.
@@ -209,6 +189,28 @@ impl Pages {
         self.queue.add(waiting.domain, waiting.place(), key);
         Ok(())
     }
+}
+
+/// Keeps what a site said, or that it said nothing and when it may be asked again at all.
+fn keep(desk: &mut Desk<'_>, origin: &str, rules: Option<Rules>, until_ms: i64) -> Result<(), WatcherError> {
+    let now_ms = desk.now_ms;
+    desk.metrics.pages.site(rules.is_some());
+    let site = match rules {
+        Some(rules) => {
+            Stored { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
+        }
+        None => {
+            // What it said last goes on, for a month.
+            let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
+            let last = last.as_deref().and_then(from_bytes::<Stored>);
+            let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
+            let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
+            Stored { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
+        }
+    };
+    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
+    // The next turn reads it.
+    desk.outbox.flush()
 }
 
 /// Writes down that a site wants to be left alone: the next process must know.

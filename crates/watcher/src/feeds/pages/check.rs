@@ -75,6 +75,7 @@ pub struct PageCheck {
 pub(in crate::feeds) fn look(
     asker: &mut Asker,
     client: &Client,
+    feed: &str,
     items: &[Delivered],
     allowed: &Allowed,
 ) -> Option<PageCheck> {
@@ -86,7 +87,11 @@ pub(in crate::feeds) fn look(
     let link = item.link.as_deref().ok_or(PageOutcome::NoLink);
     let url = link.and_then(|link| check_url(link, allowed).map_err(|_| PageOutcome::RefusedAddress));
     match url {
-        Ok(url) => check.follow(asker, &client.for_pages(), url, allowed),
+        Ok(url) => {
+            let client = client.for_pages();
+            let is_inside = Url::parse(feed).is_ok_and(|feed| asker.is_inside(&client, &feed));
+            check.follow(asker, &if is_inside { client } else { client.outside() }, url, allowed);
+        }
         Err(outcome) => check.outcome = outcome,
     }
     check.hops = asker.hops.split_off(first);
@@ -115,13 +120,16 @@ impl PageCheck {
             let origin = at.origin().ascii_serialization();
             if self.sites.last().is_none_or(|site| site.origin != origin) {
                 let (status, said) = robots(asker, client, &at, allowed);
-                let robots = if said.is_some() { Robots::Allowed } else { Robots::Unreachable };
+                let robots = if said.is_ok() { Robots::Allowed } else { Robots::Unreachable };
+                if let Err(outcome) = said {
+                    self.outcome = outcome;
+                    self.is_tried_again = outcome == PageOutcome::RobotsUnreachable;
+                }
                 rules = said.unwrap_or_default();
                 self.sites.push(SiteCheck { origin, status, robots, delay_ms: rules.delay_ms });
             }
             let Some(site) = self.sites.last_mut() else { return };
             if site.robots == Robots::Unreachable {
-                (self.outcome, self.is_tried_again) = (PageOutcome::RobotsUnreachable, true);
                 return;
             }
             if !rules.allows(&at) {
@@ -157,8 +165,13 @@ impl PageCheck {
     }
 }
 
-/// What the site of a page says: the last status, and its rules unless nobody can say.
-fn robots(asker: &mut Asker, client: &Client, page: &Url, allowed: &Allowed) -> (Option<u16>, Option<Rules>) {
+/// What the site of a page says: the last status, and its rules or why nobody can say.
+fn robots(
+    asker: &mut Asker,
+    client: &Client,
+    page: &Url,
+    allowed: &Allowed,
+) -> (Option<u16>, Result<Rules, PageOutcome>) {
     let mut at = page.clone();
     at.set_path("/robots.txt");
     at.set_query(None);
@@ -172,9 +185,10 @@ fn robots(asker: &mut Asker, client: &Client, page: &Url, allowed: &Allowed) -> 
         };
         let rules = response.map(|response| Rules::parse(&response.body));
         match of_site(&at, hops, Some(&answer), rules.as_ref(), allowed) {
-            Site::Says(rules) => return (status, Some(rules)),
+            Site::Says(rules) => return (status, Ok(rules)),
             Site::Elsewhere(to) => (at, hops) = (to, hops + 1),
-            Site::Unreachable => return (status, None),
+            Site::Unreachable => return (status, Err(PageOutcome::RobotsUnreachable)),
+            Site::Refused => return (status, Err(PageOutcome::RefusedAddress)),
         }
     }
 }

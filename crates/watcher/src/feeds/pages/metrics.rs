@@ -1,9 +1,10 @@
 //! What became of pages.
 
-use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounterVec, IntGauge, Registry};
 
 use super::outcome::{PageOutcome, Text};
 use crate::WatcherError;
+use crate::feeds::metrics::Add;
 
 /// The metrics of full text. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -11,6 +12,7 @@ pub(crate) struct PageMetrics {
     ended: IntCounterVec,
     sites: IntCounterVec,
     waiting: IntGauge,
+    given_up: IntGauge,
     /// Of watched feeds.
     texts: IntCounterVec,
 }
@@ -21,27 +23,24 @@ const SITES: [&str; 2] = ["read", "unreachable"];
 
 impl PageMetrics {
     pub(crate) fn register(registry: &Registry) -> Result<Self, WatcherError> {
-        let failed = |metric| move |source| WatcherError::Metric { metric, source };
-        let counters = |name: &'static str, help: &str| {
-            let built = IntCounterVec::new(Opts::new(name, help), &["outcome"]);
-            let added = built.and_then(|it| registry.register(Box::new(it.clone())).map(|()| it));
-            added.map_err(failed(name))
-        };
-        let name = "barid_feed_pages_waiting";
-        let waiting = IntGauge::new(name, "Items that wait for their pages");
-        let waiting = waiting.and_then(|it| registry.register(Box::new(it.clone())).map(|()| it));
-        let name = "barid_feed_item_texts_total";
-        let help = "Items of a watched feed with full text by whose text was delivered: the page's or the feed's own";
-        let texts = IntCounterVec::new(Opts::new(name, help), &["feed", "text"]);
-        let texts = texts.and_then(|it| registry.register(Box::new(it.clone())).map(|()| it));
+        let add = Add(registry);
         let metrics = Self {
-            texts: texts.map_err(failed(name))?,
-            ended: counters(
+            texts: add.counters(
+                "barid_feed_item_texts_total",
+                "Items of a watched feed with full text by whose text was delivered: the page's or the feed's own",
+                &["feed", "text"],
+            )?,
+            ended: add.counters(
                 "barid_feed_pages_total",
                 "Items of feeds with full text by how fetching their page ended",
+                &["outcome"],
             )?,
-            sites: counters("barid_feed_robots_total", "Answers about robots.txt")?,
-            waiting: waiting.map_err(failed(name))?,
+            sites: add.counters("barid_feed_robots_total", "Answers about robots.txt", &["outcome"])?,
+            waiting: add.gauge("barid_feed_pages_waiting", "Items that wait for their pages")?,
+            given_up: add.gauge(
+                "barid_feed_page_readers_given_up",
+                "Threads still busy with a page that took longer than a minute to read",
+            )?,
         };
         PageOutcome::ALL.iter().for_each(|outcome| drop(metrics.ended.with_label_values(&[outcome.name()])));
         SITES.iter().for_each(|outcome| drop(metrics.sites.with_label_values(&[outcome])));
@@ -78,8 +77,22 @@ impl PageMetrics {
         self.sites.with_label_values(&[SITES[usize::from(!is_read)]]).inc();
     }
 
-    pub(super) fn waiting(&self, items: usize) {
-        self.waiting.set(i64::try_from(items).unwrap_or(i64::MAX));
+    /// How many of a poller's items wait; `told` is what it said before, and is brought up to date. Others of the process add theirs.
+    pub(super) fn waiting(&self, told: &mut usize, items: usize) {
+        let count = |items: usize| i64::try_from(items).unwrap_or(i64::MAX);
+        self.waiting.add(count(items) - count(*told));
+        *told = items;
+    }
+
+    /// Threads of the process that nobody waits for.
+    pub(super) fn given_up(&self, threads: i64) {
+        self.given_up.set(threads);
+    }
+
+    /// Items that wait.
+    #[cfg(test)]
+    pub(super) fn waiting_now(&self) -> i64 {
+        self.waiting.get()
     }
 
     /// Items that were delivered.

@@ -16,6 +16,7 @@ pub(super) mod links;
 mod metrics;
 mod outcome;
 mod queue;
+mod readers;
 mod robots;
 mod state;
 mod turn;
@@ -31,7 +32,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use barid_log::Wish;
 use barid_record::Topic;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -39,6 +39,7 @@ use self::article::Article;
 pub(crate) use self::metrics::PageMetrics;
 pub use self::outcome::PageOutcome;
 use self::queue::{Key, Queue};
+pub(super) use self::readers::Readers;
 pub use self::state::{PAGES, ROBOTS, WAITING};
 use self::state::{Plan, Saved, Site, from_bytes, from_key, to_bytes};
 use super::address::check_url;
@@ -51,7 +52,7 @@ use super::fetch::Client;
 use super::metrics::FeedMetrics;
 use super::policy::{DAY, HOUR, MINUTE};
 use super::reading::Item;
-use super::roster::Roster;
+use super::roster::{Entry, Roster};
 use crate::WatcherError;
 use crate::outbox::Outbox;
 
@@ -138,11 +139,18 @@ enum End {
 
 /// All items that wait.
 pub(super) struct Pages {
+    /// For feeds of the operator's own.
     client: Client,
+    /// For all others: an item or a robots.txt must not lead where only the operator may.
+    outside: Client,
+    /// Addresses of feeds, where some may be the operator's own.
+    homes: HashMap<u32, Url>,
     runtime: Handle,
     clock: Clock,
-    /// Pages read at the same time.
-    readers: Arc<Semaphore>,
+    readers: Arc<Readers>,
+    metrics: PageMetrics,
+    /// Items that wait, as the metrics have them.
+    told: usize,
     /// Feeds whose items get their pages' text.
     wanted: HashSet<u32>,
     /// Ids of those that have series of their own.
@@ -176,13 +184,20 @@ impl Pages {
         let watched = wanted.clone().filter(|(entry, _)| entry.is_watched);
         let watched: HashSet<String> = watched.map(|(entry, _)| entry.feed.id.clone()).collect();
         watched.iter().for_each(|feed| metrics.watch(feed));
+        let home = |(entry, place): (&Entry, u32)| Some((place, Url::parse(&entry.feed.url).ok()?));
+        let has_inside = !config.allowed.0.is_empty();
+        let homes = wanted.clone().filter(|_| has_inside).filter_map(home).collect();
         let (landing, landed) = channel();
         let open_ms = clock();
         Ok(Self {
             client: common.client.for_pages(),
+            outside: common.client.for_pages().outside(),
+            homes,
             runtime: common.runtime()?,
             clock,
             readers: common.readers(),
+            metrics: metrics.clone(),
+            told: 0,
             wanted: wanted.map(|(_, place)| place).collect(),
             watched,
             waiting: HashMap::new(),
@@ -394,9 +409,14 @@ impl Pages {
 
     /// Now and then.
     pub(super) fn sweep(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
-        desk.metrics.pages.waiting(self.waiting.len());
+        self.show();
         self.queue.sweep(desk.now_ms);
         if desk.now_ms - self.swept_ms >= DAY { self.forget_sites(desk) } else { Ok(()) }
+    }
+
+    fn show(&mut self) {
+        self.metrics.waiting(&mut self.told, self.waiting.len());
+        self.metrics.given_up(self.readers.given_up());
     }
 
     /// Forgets sites that nobody asked about for long. Those that want to be left alone are.
@@ -415,6 +435,13 @@ impl Pages {
         held.into_iter().for_each(|(domain, until_ms)| desk.budget.back_off(domain, until_ms));
         old.iter().for_each(|key| desk.outbox.delete_in(ROBOTS, key));
         Ok(())
+    }
+}
+
+impl Drop for Pages {
+    /// The items are another process's now, or nobody's.
+    fn drop(&mut self) {
+        self.metrics.waiting(&mut self.told, 0);
     }
 }
 

@@ -5,6 +5,7 @@ use url::Url;
 
 use super::answer::{Landed, What};
 use super::queue::Key;
+use super::readers::{MOST_TIME, Readers};
 use super::robots::Rules;
 use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
 use super::{
@@ -15,7 +16,7 @@ use crate::WatcherError;
 use crate::feeds::address::check_url;
 use crate::feeds::budget::Domain;
 use crate::feeds::engine::{Answer, Request};
-use crate::feeds::fetch;
+use crate::feeds::fetch::{self, Cost};
 
 /// Tries of a page, the first one included.
 pub(super) const MOST_TRIES: u8 = 4;
@@ -204,10 +205,19 @@ impl Pages {
         }
         while self.tasks.try_join_next().is_some() {}
         for one in ready {
-            let (client, landing) = (self.client.clone(), self.landing.clone());
+            let (client, outside, landing) =
+                (self.client.clone(), self.outside.clone(), self.landing.clone());
+            let home = self.homes.get(&one.key.0).cloned();
             let (clock, readers) = (self.clock.clone(), self.readers.clone());
             let sending = async move {
-                let (result, cost) = client.send(&one.request).await;
+                let (result, cost) = match home {
+                    Some(home) => match client.is_inside(&home).await {
+                        Ok(true) => client.send(&one.request).await,
+                        Ok(false) => outside.send(&one.request).await,
+                        Err(failure) => (Err(failure), Cost::default()),
+                    },
+                    None => outside.send(&one.request).await,
+                };
                 let mut landed = Landed { ready: one, answer: None, rules: None, article: None, cost };
                 match result {
                     Err(failure) => landed.answer = Some(Answer::Failed(failure)),
@@ -217,7 +227,7 @@ impl Pages {
                             What::Robots { .. } => landed.rules = Some(Rules::parse(&response.body)),
                             What::Page { .. } if matches!(response.status, 200 | 226) => {
                                 let url = landed.ready.request.url.clone();
-                                landed.article = Some(read(response, url, readers).await);
+                                landed.article = Some(read(response, url, &readers).await);
                             }
                             What::Page { .. } => {}
                         }
@@ -236,23 +246,15 @@ pub(super) fn pause_ms(tries: u8) -> i64 {
     PAUSES_MS[usize::from(tries.saturating_sub(1)).min(PAUSES_MS.len() - 1)]
 }
 
-/// Reads a page on a thread of its own, few at a time. One that keeps a thread busy for good costs that thread, and no other page waits for it.
+/// Reads a page on a thread of its own, few at a time.
 async fn read(
     response: fetch::Response,
     url: Url,
-    readers: std::sync::Arc<tokio::sync::Semaphore>,
+    readers: &Readers,
 ) -> Result<article::Article, PageOutcome> {
-    const MOST_TIME: std::time::Duration = std::time::Duration::from_secs(60);
     let media = response.headers.get(hyper::header::CONTENT_TYPE);
     let media = media.and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let reading = async {
-        let permit = readers.acquire_owned().await;
-        let body = response.body;
-        let read = move || {
-            let _permit = permit;
-            article::read(&body, media.as_deref(), &url)
-        };
-        tokio::task::spawn_blocking(read).await.unwrap_or(Err(PageOutcome::Fault))
-    };
-    tokio::time::timeout(MOST_TIME, reading).await.unwrap_or(Err(PageOutcome::Fault))
+    let body = response.body;
+    let read = move || article::read(&body, media.as_deref(), &url);
+    readers.read(MOST_TIME, read).await.unwrap_or(Err(PageOutcome::Fault))
 }

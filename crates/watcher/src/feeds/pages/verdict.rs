@@ -15,6 +15,8 @@ pub(super) enum Site {
     Elsewhere(Url),
     /// Nobody can say: nothing is allowed.
     Unreachable,
+    /// It is where this feed's items must not lead: that says nothing about the site.
+    Refused,
 }
 
 /// The answer of `at`, after so many redirects, to the question for robots.txt; `rules` are those of its body.
@@ -39,6 +41,8 @@ pub(super) fn of_site(
                 redirect(at, came, allowed).map_or(Site::Unreachable, Site::Elsewhere)
             }
         }
+        // A redirect to such an address is the site's own fault.
+        Some(Answer::Failed(Failure::RefusedAddress)) if hops == 0 => Site::Refused,
         Some(Answer::Came(_) | Answer::Failed(_)) | None => Site::Unreachable,
     }
 }

@@ -78,6 +78,10 @@ impl Poller<'_> {
     /// Waits until what was put down is durable: for the last time just now. Whoever slept in between may have lost the feeds to another process meanwhile,
     /// which only one more commit can tell.
     pub(super) fn write_down(&mut self, ready: &[Ready]) -> Result<(), WatcherError> {
+        if self.outbox.is_empty() {
+            // A page's redirect, or the page after its robots.txt: the try is written down, and yet somebody else may go on with it by now.
+            self.stay_awake();
+        }
         loop {
             let started = Instant::now();
             self.outbox.flush()?;
@@ -87,8 +91,14 @@ impl Poller<'_> {
             }
             let now_ms = (self.clock)();
             ready.iter().for_each(|ready| self.note_asked(ready.place, now_ms, &ready.poll));
-            // Also where there are pages only: no feed has this name.
-            self.outbox.put_in(ASKED, b"\0", Bytes::from_static(b"awake"));
+            // Also where there are pages only.
+            self.stay_awake();
         }
+    }
+
+    /// Puts down something that only whoever has the feeds can commit.
+    fn stay_awake(&mut self) {
+        // No feed has this name.
+        self.outbox.put_in(ASKED, b"\0", Bytes::from_static(b"awake"));
     }
 }

@@ -9,8 +9,13 @@ use bytes::Bytes;
 
 use super::{SENTENCE, html, missing, page, paths, place, rss, said, told};
 use crate::feeds::FeedsSummary;
-use crate::feeds::pages::PageOutcome;
+use crate::feeds::common::Common;
+use crate::feeds::engine::Feed;
+use crate::feeds::fetch::{Resolve, Resolved};
+use crate::feeds::pages::state::Plan;
+use crate::feeds::pages::{PageOutcome, Pages};
 use crate::feeds::policy::HOUR;
+use crate::feeds::roster::Roster;
 use crate::feeds::tests::place::Place;
 use crate::feeds::tests::server::{Server, answer};
 
@@ -131,6 +136,30 @@ fn a_host_that_no_name_can_be_costs_its_item_the_page_and_the_process_nothing() 
 }
 
 #[test]
+fn each_request_of_a_page_has_a_commit_of_its_own() {
+    let durable: Arc<Mutex<u64>> = Arc::default();
+    let seen: Arc<Mutex<Vec<(String, u64)>>> = Arc::default();
+    let (counted, noted) = (Arc::clone(&durable), Arc::clone(&seen));
+    let server = Server::start(move |asked, stream| {
+        let commits = *counted.lock().expect("unbroken");
+        noted.lock().expect("unbroken").push((asked.path.clone(), commits));
+        match asked.path.as_str() {
+            "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("a", "/a", "own")]).as_bytes()),
+            "/robots.txt" => missing(stream),
+            "/a" => answer(stream, "302 Found", &[("Location", "/b")], b""),
+            "/b" => answer(stream, "302 Found", &[("Location", "/c")], b""),
+            _ => html(stream, &page("Moved", "")),
+        }
+    });
+    let place = place(&[server.url("/feed")]);
+    assert_eq!(drain_narrow(&place, 1 << 20, &durable).pages, 1);
+    let seen = seen.lock().expect("unbroken");
+    let names: Vec<&str> = seen.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(names, ["/feed", "/robots.txt", "/a", "/b", "/c"]);
+    assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].1), "{seen:?}");
+}
+
+#[test]
 fn what_the_log_does_not_take_comes_with_less_and_the_rest_goes_on() {
     const LIMIT: usize = 100_000;
     let server = Server::start(|asked, stream| match asked.path.as_str() {
@@ -154,4 +183,69 @@ fn what_the_log_does_not_take_comes_with_less_and_the_rest_goes_on() {
     let mut asked = paths(&server);
     asked.sort();
     assert_eq!(asked, ["/feed", "/good", "/page", "/robots.txt"]);
+}
+
+#[test]
+fn items_that_wait_are_counted_for_all_pollers_of_a_process_and_leave_with_theirs() {
+    let place = place(&["http://127.0.0.1:9/feed".to_owned()]);
+    let common = Common::new(&place.config, 0).expect("a runtime");
+    let roster = Roster::new(&place.config.feeds, &[]);
+    let metrics = &place.metrics.pages;
+    let poller = || Pages::new(&place.config, &roster, &common, metrics, place.clock()).expect("a runtime");
+    let (mut first, mut second) = (poller(), poller());
+    let plan = Plan { url: "http://127.0.0.1:9/a".to_owned(), seen_ms: 0, tries: 0, again_ms: 0 };
+    first.wait_for((0, 1), &plan);
+    first.wait_for((0, 2), &plan);
+    second.wait_for((0, 3), &plan);
+    first.show();
+    second.show();
+    first.show();
+    assert_eq!(metrics.waiting_now(), 3);
+    drop(second);
+    assert_eq!(metrics.waiting_now(), 2);
+    drop(first);
+    assert_eq!(metrics.waiting_now(), 0);
+}
+
+/// A name that has this machine's address beside one of the public internet.
+#[derive(Debug)]
+struct Stranger;
+
+impl Resolve for Stranger {
+    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> Resolved<'a> {
+        let addresses = [[127, 0, 0, 1], [93, 184, 215, 14]];
+        Box::pin(async move { Ok(addresses.map(|ip| (ip, port).into()).to_vec()) })
+    }
+}
+
+#[test]
+fn what_the_operator_allows_is_open_to_items_of_the_operators_own_feeds_only() {
+    let server = Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => {
+            let host = asked.header("host").unwrap_or_default();
+            let (name, port) = host.rsplit_once(':').expect("both");
+            let id = if name == "news.example" { "stranger" } else { "ours" };
+            let feed = rss(asked, &[(id, "/inside", "own")]);
+            let inside = feed.replace(&format!("http://{host}"), &format!("http://127.0.0.1:{port}"));
+            answer(stream, "200 OK", &[], inside.as_bytes());
+        }
+        "/robots.txt" => missing(stream),
+        _ => html(stream, &page("Inside", "")),
+    });
+    let strange = format!("http://news.example:{}/feed", server.address.port());
+    let mut place = place(std::slice::from_ref(&strange));
+    place.config.resolver = Arc::new(Stranger);
+    place.drain();
+    assert_eq!(told(&place.documents()), [said("stranger", PageOutcome::RefusedAddress, "own")]);
+    assert_eq!(paths(&server), ["/feed"], "the feed itself may be there");
+    let own = Feed { id: "own".to_owned(), url: server.url("/feed"), is_listed: false };
+    place.config.full_text.push(own.id.clone());
+    place.config.feeds.push(own);
+    place.drain();
+    assert_eq!(told(&place.documents())[1..], [said("ours", PageOutcome::Page, "Inside 1")]);
+    assert_eq!(
+        paths(&server),
+        ["/feed", "/robots.txt", "/inside"],
+        "a stranger's try said nothing of the site"
+    );
 }
