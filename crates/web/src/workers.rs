@@ -1,6 +1,7 @@
 //! What the workers of a process do: `barid_role_active` and their part of `/readyz`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::{IntGaugeVec, Opts, Registry};
 
@@ -29,7 +30,14 @@ pub enum Activity {
 #[derive(Debug, Clone)]
 pub struct Workers {
     active: IntGaugeVec,
-    activities: Arc<Mutex<Vec<(String, Activity)>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    activities: Vec<(String, Activity)>,
+    /// Shards that fail, with why: group and number.
+    failing: BTreeMap<(String, u32), String>,
 }
 
 impl Workers {
@@ -46,27 +54,45 @@ impl Workers {
             active.with_label_values(&[group]).set(0);
         }
         let activities = groups.iter().map(|&group| (group.to_owned(), Activity::Starting)).collect();
-        Ok(Self { active, activities: Arc::new(Mutex::new(activities)) })
+        let known = Known { activities, failing: BTreeMap::new() };
+        Ok(Self { active, known: Arc::new(Mutex::new(known)) })
     }
 
     /// The worker of that group does something else now.
     pub fn now(&self, group: &str, activity: Activity) {
         self.active.with_label_values(&[group]).set(i64::from(activity == Activity::Working));
-        let mut activities = self.activities.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, now)) = activities.iter_mut().find(|(known, _)| known == group) {
+        if let Some((_, now)) = self.known().activities.iter_mut().find(|(known, _)| known == group) {
             *now = activity;
         }
     }
 
+    /// A shard of that group's work failed, and is taken again after a pause.
+    pub fn shard_fails(&self, group: &str, shard: u32, reason: String) {
+        self.known().failing.insert((group.to_owned(), shard), reason);
+    }
+
+    /// A shard is worked on, or is not this process's any more.
+    pub fn shard_is_well(&self, group: &str, shard: u32) {
+        self.known().failing.remove(&(group.to_owned(), shard));
+    }
+
     /// Why this process is not ready, as far as its workers go. Standing by is ready: whoever takes over must be.
     pub fn problems(&self) -> Vec<String> {
-        let activities = self.activities.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         let problem = |(group, activity): &(String, Activity)| match activity {
             Activity::StandingBy | Activity::Working => None,
             Activity::Starting => Some(format!("worker {group} has not joined yet")),
             Activity::Failed { reason } => Some(format!("worker {group} joins again: {reason}")),
             Activity::Ended => Some(format!("worker {group} has ended")),
         };
-        activities.iter().filter_map(problem).collect()
+        let of_shard = |((group, shard), reason): (&(String, u32), &String)| {
+            format!("worker {group} takes shard {shard} again: {reason}")
+        };
+        let shards = known.failing.iter().map(of_shard);
+        known.activities.iter().filter_map(problem).chain(shards).collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

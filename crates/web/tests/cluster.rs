@@ -69,3 +69,23 @@ fn standing_by_is_ready_and_not_active() {
     );
     assert!(shown(&registry).contains("barid_role_active{worker=\"stage.parse\"} 0\n"));
 }
+
+#[test]
+fn one_shard_that_fails_is_named_until_it_is_well() {
+    let workers = Workers::register(&Registry::new(), &["feeds"]).unwrap();
+    workers.now("feeds", Activity::Working);
+    workers.shard_fails("feeds", 3, "its changelog has no leader".to_owned());
+    workers.shard_fails("feeds", 5, "refused".to_owned());
+    workers.shard_fails("feeds", 5, "refused again".to_owned());
+    workers.shard_is_well("feeds", 0);
+    assert_eq!(
+        workers.problems(),
+        [
+            "worker feeds takes shard 3 again: its changelog has no leader",
+            "worker feeds takes shard 5 again: refused again"
+        ]
+    );
+    workers.shard_is_well("feeds", 5);
+    workers.shard_is_well("feeds", 3);
+    assert_eq!(workers.problems(), [""; 0]);
+}
