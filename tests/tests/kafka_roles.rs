@@ -172,6 +172,11 @@ impl Role {
         (self.get("/readyz").0 == 200).then_some(())
     }
 
+    /// It owns the files' state.
+    fn is_watching(&self) -> Option<()> {
+        (self.metric("barid_role_active{worker=\"watcher\"}") == Some(1.0)).then_some(())
+    }
+
     /// TERM, and how it ended.
     fn stop(mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it takes signals");
@@ -185,6 +190,17 @@ impl Drop for Role {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A pipeline with its topics, the empty folder it watches, and the process that watches it. Without static membership a stop gives its place away at once.
+fn watched(root: &Path) -> (Pipeline, PathBuf, Role) {
+    let input = root.join("input");
+    fs::create_dir(&input).expect("a folder");
+    let pipeline = Pipeline::new(&root.join("kafka"), &input, "static_membership = false\n");
+    assert_eq!(code(&pipeline.run(&["topics", "create"])).0, Some(0));
+    let mut first = pipeline.role("watch", 0);
+    first.wait_for("work", Role::is_watching);
+    (pipeline, input, first)
 }
 
 fn code(output: &Output) -> (Option<i32>, String, String) {
@@ -224,7 +240,7 @@ fn many_processes_write_what_one_writes_and_stop_when_told() {
     // Parsing is shared; one decides.
     let deciding = |stage: &Role| stage.metric("barid_role_active{worker=\"stage.decide\"}");
     assert_eq!(stages.iter().filter_map(deciding).sum::<f64>(), 1.0);
-    assert_eq!(watch.metric("barid_role_active{worker=\"watcher\"}"), Some(1.0));
+    assert_eq!(watch.is_watching(), Some(()));
     let taken = || stages.iter().filter_map(|stage| stage.metric("barid_stage_documents_total")).sum::<f64>();
     watch.wait_for("each document to be counted once", |watch| {
         (watch.metric("barid_watcher_documents_total") == Some(taken())).then_some(())
@@ -247,21 +263,13 @@ fn many_processes_write_what_one_writes_and_stop_when_told() {
 #[test]
 fn a_standby_is_ready_and_takes_over_when_the_owner_stops() {
     let folder = tempfile::tempdir().expect("a folder");
-    let input = folder.path().join("input");
-    fs::create_dir(&input).expect("a folder");
-    // Without static membership a stop gives the place away at once.
-    let pipeline = Pipeline::new(&folder.path().join("kafka"), &input, "static_membership = false\n");
-    assert_eq!(code(&pipeline.run(&["topics", "create"])).0, Some(0));
-    let is_active =
-        |role: &Role| (role.metric("barid_role_active{worker=\"watcher\"}") == Some(1.0)).then_some(());
-    let mut first = pipeline.role("watch", 0);
-    first.wait_for("work", is_active);
+    let (pipeline, _, first) = watched(folder.path());
     let mut second = pipeline.role("watch", 1);
     second.wait_for("standing by", |role| role.said().contains("standing by").then_some(()));
     second.wait_for("readiness", Role::is_ready);
-    assert_eq!(is_active(&second), None);
+    assert_eq!(second.is_watching(), None);
     assert_eq!(first.stop().code(), Some(0));
-    second.wait_for("work", is_active);
+    second.wait_for("work", Role::is_watching);
     // Another one that never gets its turn stops as well.
     let mut third = pipeline.role("watch", 2);
     third.wait_for("standing by", |role| role.said().contains("standing by").then_some(()));
@@ -353,14 +361,7 @@ fn topics_are_made_once_and_told_apart() {
 #[test]
 fn who_stands_by_names_the_owner_and_the_key_that_parts_them() {
     let folder = tempfile::tempdir().expect("a folder");
-    let input = folder.path().join("input");
-    fs::create_dir(&input).expect("a folder");
-    let pipeline = Pipeline::new(&folder.path().join("kafka"), &input, "static_membership = false\n");
-    assert_eq!(code(&pipeline.run(&["topics", "create"])).0, Some(0));
-    let is_active =
-        |role: &Role| (role.metric("barid_role_active{worker=\"watcher\"}") == Some(1.0)).then_some(());
-    let mut first = pipeline.role("watch", 0);
-    first.wait_for("work", is_active);
+    let (pipeline, input, first) = watched(folder.path());
     let owner = fs::read_to_string(folder.path().join("kafka/data/watch/0/instance")).expect("its name");
     let mut second = pipeline.role("watch", 1);
     second.wait_for("a warning", |role| {
@@ -396,7 +397,7 @@ fn who_stands_by_names_the_owner_and_the_key_that_parts_them() {
     third.wait_for("work", |role| role.said().contains("owner of the state").then_some(()));
     let sent = || -> usize { (0..6).map(|partition| pipeline.keys_of("barid.raw", partition).len()).sum() };
     third.wait_for("its story", |_| (sent() == 1).then_some(()));
-    assert_eq!(is_active(&first), Some(()), "the first goes on");
+    assert_eq!(first.is_watching(), Some(()), "the first goes on");
     for role in [first, second, third] {
         assert!(role.stop().success());
     }
