@@ -41,6 +41,11 @@ impl KnownShare {
         self.documents = self.documents.saturating_add(1);
     }
 
+    /// The share of recent documents, in percent; `None` before the first.
+    pub fn recent(&self) -> Option<f32> {
+        (self.documents > 0).then_some(self.recent)
+    }
+
     /// How far recent documents lie from usual ones, in standard deviations: below 0 where less is known than usual. `None` until enough is known.
     pub fn drift(&self) -> Option<f32> {
         let spread = self.variance.sqrt().max(NOISE) * RECENT_SPREAD;

@@ -245,6 +245,12 @@ impl FeedMetrics {
         self.violations.with_label_values(&[rule.name()]).inc();
     }
 
+    /// Of all rules.
+    #[cfg(test)]
+    pub(crate) fn violations(&self) -> u64 {
+        Rule::ALL.iter().map(|rule| self.violations.with_label_values(&[rule.name()]).get()).sum()
+    }
+
     /// A watched feed after a poll.
     pub(crate) fn watched(&self, feed: &str, state: &FeedState, skew_minutes: Option<i64>) {
         let watched = &self.watched;

@@ -203,9 +203,11 @@ impl Poller<'_> {
                 return;
             };
             let Some(state) = FeedState::from_bytes(value) else { return };
-            let feed = &entries[place as usize].feed;
-            let state = take_over(feed, state, asked[place as usize], now_ms);
+            let (feed, asked) = (&entries[place as usize].feed, asked[place as usize]);
+            let is_asked = asked.is_some_and(|asked| asked.start_ms > state.start_ms);
+            let state = take_over(feed, state, asked, now_ms);
             stored[place as usize] = Stored {
+                is_asked,
                 next_ms: Some(state.next_ms),
                 domain: Some(domain(&state.url)),
                 state: state.health.state,
@@ -218,8 +220,8 @@ impl Poller<'_> {
                 stored.next_ms = Some(asked.start_ms + HOUR + 2 * MINUTE);
             }
             if let Some(hubs) = &mut self.hubs {
-                stored.next_ms =
-                    hubs.woken(place, &self.roster.entries[place as usize].feed.id, stored.next_ms);
+                let feed = &self.roster.entries[place as usize].feed.id;
+                stored.next_ms = hubs.woken(place, feed, stored.next_ms, stored.is_asked);
             }
             if let Some((domain, until_ms)) = stored.refused {
                 self.budget.back_off(Domain(domain), until_ms);

@@ -36,6 +36,8 @@ pub(super) struct Roster {
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub(super) next_ms: Option<i64>,
+    /// A poll was begun that did not end.
+    pub(super) is_asked: bool,
     pub(super) domain: Option<Domain>,
     pub(super) state: State,
     pub(super) refused: Option<(u64, i64)>,

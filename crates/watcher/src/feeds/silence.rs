@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::{DAY, HOUR, WEEK, day_of_week, hour_of_day};
+use super::policy::{DAY, HOUR, MINUTE, WEEK, day_of_week, hour_of_day};
 
 const HOURS: usize = 168;
 /// Below so many items a week's hours are known by hour of the day and by day: 31 numbers.
@@ -225,6 +225,16 @@ impl Rhythm {
             .then(|| (f64::from(exposure) * WEEK as f64 / f64::from(total.max(0.01))) as i64)
     }
 
+    /// How long so many items take to come from then on, in milliseconds: at the mean rate, or at that of the hours ahead (half a day at most) where these are busier. `None`
+    /// until enough is known.
+    pub fn lasts_ms(&self, items: u32, at_ms: i64) -> Option<i64> {
+        const STEP_MS: i64 = 5 * MINUTE;
+        let mean_ms = self.mean_gap_ms(at_ms)?.saturating_mul(i64::from(items));
+        let ahead = (1..=DAY / 2 / STEP_MS).map(|step| step * STEP_MS);
+        let full_ms = ahead.into_iter().find(|&ms| self.expected(at_ms, at_ms + ms) > items as f32);
+        Some(full_ms.map_or(mean_ms, |full_ms| mean_ms.min(full_ms - STEP_MS)))
+    }
+
     fn total_or_none(&self) -> Option<f32> {
         (!self.counts.is_empty()).then(|| self.total())
     }
@@ -315,6 +325,18 @@ mod tests {
         assert_eq!(Rhythm::default().mean_gap_ms(MONDAY), None);
         let gap = daily(&[6, 12, 18], &WHOLE_WEEK, 10).mean_gap_ms(MONDAY + 70 * DAY).unwrap_or(0);
         assert!((7 * HOUR..9 * HOUR).contains(&gap), "{}", gap / HOUR);
+    }
+
+    #[test]
+    fn a_window_lasts_by_the_mean_or_by_busier_hours_ahead() {
+        // Twelve items a day, all in the same hour.
+        let rhythm = daily(&[8; 12], &WHOLE_WEEK, 10);
+        let monday = MONDAY + 70 * DAY;
+        let before_the_rush = rhythm.lasts_ms(6, monday + 7 * HOUR).expect("enough");
+        assert!(before_the_rush < 3 * HOUR, "{} minutes", before_the_rush / MINUTE);
+        let after_it = rhythm.lasts_ms(6, monday + 11 * HOUR).expect("enough");
+        assert!((11 * HOUR..13 * HOUR).contains(&after_it), "{} minutes", after_it / MINUTE);
+        assert_eq!(Rhythm::default().lasts_ms(6, MONDAY), None);
     }
 
     #[test]

@@ -7,4 +7,5 @@ mod pushed;
 mod secure;
 pub(crate) mod secure_server;
 pub(crate) mod server;
+mod slower;
 mod stories;

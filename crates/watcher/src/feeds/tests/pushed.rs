@@ -22,11 +22,13 @@ use crate::feeds::websub::{Brought, WebSubConfig};
 type Items = Arc<Mutex<Vec<(String, i64)>>>;
 
 /// A publisher, its hub and the poller.
-struct Story {
-    hub: Hub,
-    publisher: Server,
+pub(super) struct Story {
+    pub(super) hub: Hub,
+    pub(super) publisher: Server,
     items: Items,
-    place: Place,
+    /// What the publisher answers with; while it is empty it does not answer.
+    status: Arc<Mutex<&'static str>>,
+    pub(super) place: Place,
 }
 
 /// Never the same 32 bytes.
@@ -39,7 +41,7 @@ fn random() -> io::Result<[u8; 32]> {
 }
 
 /// A document of these items that names a hub and itself in its text.
-fn document(items: &[(String, i64)], links: &str) -> String {
+pub(super) fn document(items: &[(String, i64)], links: &str) -> String {
     let item = |(id, ms): &(String, i64)| {
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(ms.unsigned_abs()));
         format!(
@@ -59,11 +61,14 @@ fn free_port() -> u16 {
 
 impl Story {
     /// `by_header`: the hub is named in the answer's head, else in the document.
-    fn new(by_header: bool) -> Self {
+    pub(super) fn new(by_header: bool) -> Self {
         let hub = Hub::start();
         let items: Items = Arc::new(Mutex::new(vec![("a".to_owned(), NOW - HOUR)]));
-        let (shown, hub_url) = (Arc::clone(&items), hub.url());
+        let status = Arc::new(Mutex::new("200 OK"));
+        let (shown, says, hub_url) = (Arc::clone(&items), Arc::clone(&status), hub.url());
         let publisher = Server::start(move |asked, stream| {
+            let says = || *says.lock().unwrap_or_else(PoisonError::into_inner);
+            until("it answers", || !says().is_empty());
             let topic = format!("http://{}/feed", asked.header("host").unwrap_or_default());
             let in_text = format!(
                 "<atom:link rel=\"hub\" href=\"{hub_url}\"/><atom:link rel=\"self\" href=\"{topic}\"/>"
@@ -72,7 +77,7 @@ impl Story {
             let items = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let body = document(&items, if by_header { "" } else { &in_text });
             let headers = if by_header { &[("Link", in_head.as_str())][..] } else { &[] };
-            answer(stream, "200 OK", headers, body.as_bytes());
+            answer(stream, says(), headers, body.as_bytes());
         });
         let mut place = Place::new(&[publisher.url("/feed")]);
         let port = free_port();
@@ -81,44 +86,75 @@ impl Story {
             callback: format!("http://127.0.0.1:{port}/hubs/"),
             random,
         });
-        Self { hub, publisher, items, place }
+        Self { hub, publisher, items, status, place }
     }
 
-    fn topic(&self) -> String {
+    /// One whose feed was polled for four days before anything was known of hubs, with an item each `gap_ms`. `window` of them are still there.
+    pub(super) fn with_a_past(gap_ms: i64, window: usize) -> Self {
+        let mut story = Self::new(false);
+        let websub = story.place.config.websub.take();
+        story.place.beside(|| {
+            story.place.later(2 * SECOND);
+            until("a first poll", || story.polls() == 1);
+            (1..=4 * DAY / gap_ms).for_each(|n| story.publish(&format!("past{n}"), NOW + n * gap_ms));
+            story.poll(4 * DAY + MINUTE);
+            story.publish("last", story.now_ms());
+            story.poll(2 * HOUR);
+        });
+        story.keep(window);
+        story.place.config.websub = websub;
+        story
+    }
+
+    /// The publisher shows so many items from now on.
+    pub(super) fn keep(&self, window: usize) {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).truncate(window);
+    }
+
+    /// The publisher answers with that from now on; not at all with nothing.
+    pub(super) fn says(&self, status: &'static str) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    pub(super) fn standing(&self, standing: Standing) -> i64 {
+        self.place.metrics.websub.standing_of(standing)
+    }
+
+    pub(super) fn topic(&self) -> String {
         self.publisher.url("/feed")
     }
 
-    fn publish(&self, id: &str, ms: i64) {
+    pub(super) fn publish(&self, id: &str, ms: i64) {
         self.items.lock().unwrap_or_else(PoisonError::into_inner).insert(0, (id.to_owned(), ms));
     }
 
     /// What the publisher shows now, as a hub brings it.
-    fn whole(&self) -> String {
+    pub(super) fn whole(&self) -> String {
         document(&self.items.lock().unwrap_or_else(PoisonError::into_inner), "")
     }
 
-    fn now_ms(&self) -> i64 {
+    pub(super) fn now_ms(&self) -> i64 {
         self.place.now_ms.load(Ordering::Relaxed)
     }
 
-    fn brought(&self, what: Brought) -> u64 {
+    pub(super) fn brought(&self, what: Brought) -> u64 {
         self.place.metrics.websub.messages(what)
     }
 
     /// Lets time pass until the hub has confirmed a lease.
-    fn subscribe(&self) {
+    pub(super) fn subscribe(&self) {
         self.place.later(2 * SECOND);
         until("a subscriber", || self.hub.subscriber(&self.topic()).is_some());
     }
 
     /// Lets time pass, and waits for the poll that is due by then.
-    fn poll(&self, step_ms: i64) {
+    pub(super) fn poll(&self, step_ms: i64) {
         let before = self.polls();
         self.place.later(step_ms);
         until("a poll", || self.polls() > before);
     }
 
-    fn polls(&self) -> u64 {
+    pub(super) fn polls(&self) -> u64 {
         self.place.metrics.polls()
     }
 }
@@ -285,37 +321,6 @@ fn a_lease_is_renewed_by_the_clock_and_when_the_hub_is_away_polling_goes_on() {
         until("it shows", || story.place.metrics.websub.standing_of(Standing::Unproven) == 1);
     });
     assert_eq!(story.place.keys(), ["a", "b"]);
-}
-
-#[test]
-fn a_proven_hub_makes_polls_rarer_and_one_missed_item_brings_them_back() {
-    let story = Story::new(false);
-    story.place.beside(|| {
-        story.subscribe();
-        story.poll(2 * HOUR);
-        for id in ["b", "c"] {
-            story.publish(id, story.now_ms());
-            assert_eq!(story.hub.bring(&story.topic(), &story.whole()), 200);
-        }
-        // The next poll is planned already; the one after it is later.
-        story.poll(2 * HOUR);
-        until("it shows", || story.place.metrics.websub.standing_of(Standing::Active) == 1);
-        story.publisher.asked();
-        story.place.later(3 * HOUR);
-        std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(story.publisher.asked().len(), 0, "no poll within four hours");
-        // Two items that no push brings: one an hour old, the other on its way perhaps.
-        story.publish("d", story.now_ms());
-        story.publish("e", story.now_ms() + 2 * HOUR - MINUTE);
-        story.poll(2 * HOUR);
-        assert_eq!(story.place.metrics.websub.all_missed(), 1);
-        until("it shows", || story.place.metrics.websub.standing_of(Standing::Unproven) == 1);
-        story.publish("f", story.now_ms());
-        story.poll(2 * HOUR);
-        story.poll(2 * HOUR);
-        assert_eq!(story.place.metrics.websub.all_missed(), 2, "and it was polled as usual");
-    });
-    assert_eq!(story.place.keys(), ["a", "b", "c", "d", "e", "f"]);
 }
 
 #[test]

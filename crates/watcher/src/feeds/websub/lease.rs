@@ -16,7 +16,9 @@ use super::trust::Trust;
 use crate::feeds::address::{Allowed, check_redirect};
 use crate::feeds::policy::{DAY, HOUR, MINUTE, SECOND, WEEK};
 
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// Form 1 ended before `slowed_ms`.
+const EARLIER: u8 = 1;
 /// Hubs are asked for leases of ten days; they give what they like.
 const LEASE_S: i64 = 10 * DAY / SECOND;
 /// A longer lease is taken as one of so long: a hub that forgot us is found out.
@@ -154,8 +156,8 @@ pub struct Subscription {
     pub next_ms: i64,
     /// Whether what it brings can be relied on.
     pub trust: Trust,
-    /// When the feed would be asked next, were it not for this.
-    pub usual_ms: i64,
+    /// When the feed would be asked next, were it not for this. It counts beside `slowed_ms` only.
+    usual_ms: i64,
     /// Its last document named this hub.
     pub is_offered: bool,
     mode: Mode,
@@ -170,6 +172,8 @@ pub struct Subscription {
     /// A hub that sent us on: to be asked there this time.
     via: Option<String>,
     redirects: u8,
+    /// To when the feed's next poll was put off for this; 0 where it was not.
+    slowed_ms: i64,
 }
 
 impl Subscription {
@@ -195,7 +199,20 @@ impl Subscription {
             is_refused: false,
             via: None,
             redirects: 0,
+            slowed_ms: 0,
         }
+    }
+
+    /// Keeps that the feed's next poll was put off for this, from when to when; or that it was not. Returns whether that is new.
+    pub fn put_off(&mut self, from_to_ms: Option<(i64, i64)>) -> bool {
+        let (before, next) = ((self.usual_ms, self.slowed_ms), from_to_ms.unwrap_or((0, 0)));
+        (self.usual_ms, self.slowed_ms) = next;
+        before != next
+    }
+
+    /// When the feed would be asked, were it not for this, where it is still planned for when this put it off to: any poll since then has made a plan of its own.
+    pub fn usual_ms(&self, planned_ms: i64) -> Option<i64> {
+        (self.slowed_ms > 0 && self.slowed_ms == planned_ms).then_some(self.usual_ms)
     }
 
     /// Whether the hub has promised to bring what is new.
@@ -359,7 +376,12 @@ impl Subscription {
     /// Reads it back; `None` for a form of another version.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (form, rest) = bytes.split_first()?;
-        (*form == FORM).then(|| postcard::from_bytes(rest).ok()).flatten()
+        match *form {
+            FORM => postcard::from_bytes(rest).ok(),
+            // Whoever were forgotten would be asked for anew, and be brought twice.
+            EARLIER => postcard::from_bytes(&[rest, &[0]].concat()).ok(),
+            _ => None,
+        }
     }
 }
 

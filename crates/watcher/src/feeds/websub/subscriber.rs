@@ -387,10 +387,27 @@ impl Subscriber {
         }
         let Some(&token) = self.by_feed.get(&feed.id) else { return };
         self.places.insert(token, place);
+        let put_off = self.believed(token, feed, state, before, done, now_ms);
         let Some(held) = self.held.get_mut(&token) else { return };
+        if held.put_off(put_off) || done.outcome.is_success() {
+            self.changed(token, now_ms, outbox);
+        }
+    }
+
+    /// Judges what push brought by what a poll found. Returns when the feed would be asked next and when it is instead, where it may be asked later.
+    fn believed(
+        &mut self,
+        token: Token,
+        feed: &Feed,
+        state: &mut FeedState,
+        before: &FeedState,
+        done: &Done,
+        now_ms: i64,
+    ) -> Option<(i64, i64)> {
+        let held = self.held.get_mut(&token)?;
         let held_ms = held.held_ms(now_ms);
         if !done.outcome.is_success() || held_ms == 0 {
-            return;
+            return None;
         }
         // What was brought while nobody listened is nobody's fault.
         let from_ms = held_ms.max(self.started_ms);
@@ -409,11 +426,13 @@ impl Subscriber {
                 "a hub did not bring everything: polling as usual"
             );
         }
-        held.usual_ms = state.next_ms;
-        if held.standing(now_ms) == Standing::Active {
-            state.next_ms = trust::slower(state.next_ms, &state.says, feed.hash(), held.until_ms(), now_ms);
+        if held.standing(now_ms) != Standing::Active {
+            return None;
         }
-        self.changed(token, now_ms, outbox);
+        let window_ms = trust::window_ms(state, done.is_overrun, now_ms);
+        let (usual_ms, until_ms) = (state.next_ms, held.until_ms());
+        state.next_ms = trust::slower(usual_ms, &state.says, feed.hash(), window_ms, until_ms, now_ms);
+        (state.next_ms > usual_ms).then_some((usual_ms, state.next_ms))
     }
 
     fn discovered(&mut self, feed: &Feed, offer: Option<Offer>, now_ms: i64, outbox: &mut Outbox) {
@@ -441,12 +460,20 @@ impl Subscriber {
         }
     }
 
-    /// When a feed is due after a start: what hubs brought while nobody listened is fetched as if there were none.
-    pub(in crate::feeds) fn woken(&mut self, place: u32, feed: &str, next_ms: Option<i64>) -> Option<i64> {
+    /// When a feed is due after a start: what hubs brought while nobody listened is fetched as if there were none. `next_ms` is what is planned; `is_asked`: a poll has begun
+    /// since, and did not end, so that the usual time is over.
+    pub(in crate::feeds) fn woken(
+        &mut self,
+        place: u32,
+        feed: &str,
+        next_ms: Option<i64>,
+        is_asked: bool,
+    ) -> Option<i64> {
         let Some(&token) = self.by_feed.get(feed) else { return next_ms };
         self.places.insert(token, place);
-        let usual_ms = self.held.get(&token).map(|held| held.usual_ms).filter(|usual_ms| *usual_ms > 0);
-        next_ms.map(|next_ms| usual_ms.map_or(next_ms, |usual_ms| usual_ms.min(next_ms)))
+        let next_ms = next_ms?;
+        let usual_ms = self.held.get(&token).filter(|_| !is_asked).and_then(|held| held.usual_ms(next_ms));
+        Some(usual_ms.map_or(next_ms, |usual_ms| usual_ms.min(next_ms)))
     }
 
     /// How the subscription of a feed is doing, in a word.

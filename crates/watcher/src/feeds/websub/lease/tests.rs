@@ -206,4 +206,18 @@ fn a_row_is_read_back_and_a_damaged_one_is_none() {
         assert_eq!(Subscription::from_bytes(&bytes[..cut]), None, "cut at {cut}");
     }
     assert!(bytes.len() < 400, "{} bytes", bytes.len());
+    let earlier = [&[EARLIER], &bytes[1..bytes.len() - 1]].concat();
+    assert_eq!(Subscription::from_bytes(&earlier), Some(one), "its lease, secret and address stay");
+}
+
+#[test]
+fn the_usual_time_counts_only_while_the_plan_is_the_one_that_was_put_off() {
+    let mut one = held(10 * DAY / SECOND);
+    assert_eq!(one.usual_ms(0), None);
+    assert!(one.put_off(Some((NOW + HOUR, NOW + 4 * HOUR))));
+    assert!(!one.put_off(Some((NOW + HOUR, NOW + 4 * HOUR))), "nothing new");
+    assert_eq!(one.usual_ms(NOW + 4 * HOUR), Some(NOW + HOUR));
+    assert_eq!(one.usual_ms(NOW + DAY), None, "a poll failed since then, and the feed is left alone");
+    assert!(one.put_off(None) && !one.put_off(None));
+    assert_eq!(one.usual_ms(NOW + 4 * HOUR), None);
 }
