@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) is_watched: bool,
     /// When the schedule wants it, before any budget.
     pub(super) due_ms: i64,
+    /// When it is looked at: what else the queue says of it is out of date. Nothing of it is waited for while it is asked.
+    at_ms: Option<i64>,
 }
 
 /// The feeds by when they are due.
@@ -59,6 +61,7 @@ impl Roster {
             state: State::Fresh,
             is_watched: watch.contains(feed.id.as_str()),
             due_ms: 0,
+            at_ms: None,
         });
         let entries: Vec<Entry> = entries.collect();
         let mut counts = [0; 13];
@@ -96,7 +99,17 @@ impl Roster {
 
     /// Looks at the feed again then.
     pub(super) fn put_off(&mut self, place: u32, at_ms: i64) {
+        let Some(entry) = self.entries.get_mut(place as usize) else { return };
+        entry.at_ms = Some(at_ms);
         self.due.push(Reverse((at_ms, place)));
+    }
+
+    /// Brings the next poll of a feed forward, unless it is asked already.
+    pub(super) fn sooner(&mut self, place: u32, next_ms: i64) {
+        let waits_ms = self.entries.get(place as usize).and_then(|entry| entry.at_ms);
+        if waits_ms.is_some_and(|waits_ms| next_ms < waits_ms) {
+            self.plan(place, next_ms);
+        }
     }
 
     /// Sets the next poll.
@@ -109,8 +122,18 @@ impl Roster {
 
     /// The next feed that is due by then.
     pub(super) fn pop(&mut self, by_ms: i64) -> Option<u32> {
-        let Reverse((at_ms, place)) = *self.due.peek()?;
-        (at_ms <= by_ms).then(|| self.due.pop()).flatten().map(|_| place)
+        loop {
+            let Reverse((at_ms, place)) = *self.due.peek()?;
+            if at_ms > by_ms {
+                return None;
+            }
+            self.due.pop();
+            let entry = self.entries.get_mut(place as usize)?;
+            if entry.at_ms == Some(at_ms) {
+                entry.at_ms = None;
+                return Some(place);
+            }
+        }
     }
 
     /// When the next one is.
@@ -209,5 +232,19 @@ mod tests {
             (Some(1), Some(0), None)
         );
         assert_eq!((roster.counts[0], roster.counts[State::Late.index()]), (1, 1));
+    }
+
+    #[test]
+    fn a_poll_that_is_brought_forward_comes_once() {
+        let mut roster = Roster::new(&[feed()], &[]);
+        roster.plan(0, NOW + HOUR);
+        roster.sooner(0, NOW + MINUTE);
+        roster.sooner(0, NOW + 2 * MINUTE);
+        assert_eq!(roster.entries[0].due_ms, NOW + MINUTE, "never later");
+        assert_eq!((roster.pop(NOW), roster.pop(NOW + MINUTE)), (None, Some(0)));
+        roster.sooner(0, NOW);
+        assert_eq!(roster.pop(NOW + HOUR), None, "it is asked already, and the old plan is over");
+        roster.plan(0, NOW + 3 * HOUR);
+        assert_eq!((roster.pop(NOW + 2 * HOUR), roster.pop(NOW + 3 * HOUR)), (None, Some(0)));
     }
 }

@@ -1,16 +1,31 @@
-//! What a hub brings: read and known like an answer of the feed, but no poll. Its schedule, its validators and its looks stay as they are.
+//! What a hub brings: read and known like an answer of the feed, but no poll. Its validators and its looks stay as they are, and so does its schedule, but where
+//! only a poll can settle what is right.
+
+use std::collections::HashSet;
 
 use url::Url;
 
-use super::{Done, Ended, Sorted, sort_out};
+use super::{Done, Ended, Feed, Sorted, sort_out};
 use crate::feeds::engine::Outcome;
-use crate::feeds::policy::DAY;
-use crate::feeds::reading::Content;
+use crate::feeds::policy::{DAY, MINUTE, Plan, next_poll, outside_windows};
+use crate::feeds::reading::{Content, Item};
 use crate::feeds::silence::event_time;
-use crate::feeds::state::FeedState;
+use crate::feeds::state::{FeedState, Known};
 
-/// Takes in a document that a hub brought, whole or in part. `from` is the address it speaks for.
-pub fn push(state: &mut FeedState, content: Content, from: Url, now_ms: i64) -> Done {
+/// A poll takes no longer: when the last one ended is not kept.
+const LONGEST_POLL_MS: i64 = 2 * MINUTE;
+
+/// Takes in a document that a hub brought, whole or in part. `from` is the address it speaks for. Only items that were never seen are delivered: a known one with other
+/// content may be newer, or come late out of a hub's queue, and would then put back what was corrected. The feed's next poll is planned as soon as is polite: it knows.
+/// `asked_ms` is when the feed was last asked, also where no answer came.
+pub fn push(
+    feed: &Feed,
+    state: &mut FeedState,
+    content: Content,
+    from: Url,
+    asked_ms: i64,
+    now_ms: i64,
+) -> Done {
     let ended = match content {
         // Known already, byte for byte.
         Content::Same => Ended::with(Outcome::SameHash),
@@ -23,7 +38,10 @@ pub fn push(state: &mut FeedState, content: Content, from: Url, now_ms: i64) -> 
             Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
         }
         Content::Feed { mut reading, .. } => {
-            let items = std::mem::take(&mut reading.items);
+            let (items, doubtful) = doubt(state, std::mem::take(&mut reading.items));
+            if doubtful > 0 && state.failures == 0 {
+                state.next_ms = state.next_ms.min(soonest(feed, state, asked_ms, now_ms));
+            }
             let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
             state.remember_too(&known);
             // A feed that no poll has read yet has no rhythm: its window would be taken for news.
@@ -39,7 +57,7 @@ pub fn push(state: &mut FeedState, content: Content, from: Url, now_ms: i64) -> 
                     state.success_ms = now_ms;
                 }
             }
-            let outcome = match (known.is_empty(), delivered.is_empty()) {
+            let outcome = match (known.is_empty() && doubtful == 0, delivered.is_empty()) {
                 (true, _) => Outcome::Empty,
                 (false, true) => Outcome::SameHash,
                 (false, false) => Outcome::New,
@@ -61,4 +79,30 @@ pub fn push(state: &mut FeedState, content: Content, from: Url, now_ms: i64) -> 
         unreadable,
         from,
     }
+}
+
+/// Leaves out what is known with other content, and counts it.
+fn doubt(state: &FeedState, items: Vec<Item>) -> (Vec<Item>, usize) {
+    let known: HashSet<Known> = state.known.iter().copied().collect();
+    let ids: HashSet<[u8; 4]> = state.known.iter().map(Known::id).collect();
+    let (clear, doubtful): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| {
+        let one = Known::new(item.id_hash, item.content_hash);
+        known.contains(&one) || !ids.contains(&one.id())
+    });
+    (clear, doubtful.len())
+}
+
+/// The first moment at which the feed may be asked again, by all that it says.
+fn soonest(feed: &Feed, state: &FeedState, asked_ms: i64, now_ms: i64) -> i64 {
+    let floor_ms = state.floor_ms(feed.is_listed, now_ms);
+    let plan = Plan {
+        end_ms: state.start_ms.max(asked_ms) + LONGEST_POLL_MS,
+        floor_ms,
+        interval_ms: floor_ms,
+        back_off_ms: 0,
+        retry_at_ms: state.retry_at_ms,
+        says: &state.says,
+        hash: feed.hash(),
+    };
+    outside_windows(next_poll(&plan).max(now_ms), &state.says, feed.hash())
 }

@@ -139,6 +139,40 @@ fn each_item_comes_once_and_again_when_it_changes_and_oldest_first() {
 }
 
 #[test]
+fn a_push_delivers_what_is_new_and_leaves_what_changed_to_a_poll() {
+    let url = || Url::parse(URL).expect("a URL");
+    let content = |items| Content::Feed { hash: 9, reading: Box::new(reading(items)) };
+    let mut story = Story::new();
+    story.poll(items(1, 1..4, NOW));
+    let known = vec![item(3, 2, NOW), item(2, 1, NOW), item(1, 1, NOW)];
+    story.poll(whole(2, reading(known)));
+    story.state.next_ms = story.state.start_ms + 9 * HOUR;
+    // Out of a queue: what the third said before it was corrected, and a new one that was never seen.
+    let before = story.state.clone();
+    let late = content(vec![item(4, 1, NOW), item(3, 1, NOW), item(2, 1, NOW)]);
+    let now_ms = before.start_ms + 5 * MINUTE;
+    let done = push(&story.feed, &mut story.state, late, url(), before.start_ms, now_ms);
+    let ids: Vec<_> = done.items.iter().map(|one| (one.item.id.as_str(), one.is_update)).collect();
+    assert_eq!((ids, done.outcome, done.counts.known), (vec![("4", false)], Outcome::New, 1));
+    let (old, new) = (Known::new(3 << 32, 1 << 32), Known::new(3 << 32, 2 << 32));
+    assert!(story.state.known.contains(&new) && !story.state.known.contains(&old), "nothing is remembered");
+    assert_eq!(story.hours_to_next(), 1, "a poll settles it, at the feed's floor");
+    assert!(story.state.next_ms >= before.start_ms + HOUR);
+    let (_, done) = story.poll(whole(3, reading(vec![item(4, 1, NOW), item(3, 2, NOW)])));
+    assert_eq!((done.items.len(), done.counts.known), (0, 2), "it did not change");
+    // Alone it is no news, and no empty feed; a poll that began and died counts as one.
+    story.state.next_ms = story.state.start_ms + 9 * HOUR;
+    let asked_ms = story.state.start_ms + 2 * HOUR;
+    let again = content(vec![item(3, 1, NOW)]);
+    let done = push(&story.feed, &mut story.state, again, url(), asked_ms, asked_ms + MINUTE);
+    assert_eq!((done.outcome, done.items.len(), story.hours_to_next()), (Outcome::SameHash, 0, 3));
+    // Who fails is left alone for as long as before.
+    (story.state.failures, story.state.next_ms) = (1, story.state.start_ms + 9 * HOUR);
+    push(&story.feed, &mut story.state, content(vec![item(3, 1, NOW)]), url(), asked_ms, asked_ms + HOUR);
+    assert_eq!(story.hours_to_next(), 9);
+}
+
+#[test]
 fn a_window_that_shares_nothing_with_the_last_is_an_overrun() {
     let mut story = Story::new();
     story.poll(items(1, 1..31, NOW));

@@ -7,7 +7,7 @@ use super::super::common::Common;
 use super::super::config::FeedsConfig;
 use super::super::engine::{self, Done, Outcome};
 use super::super::metrics::FeedMetrics;
-use super::super::state::FeedState;
+use super::super::state::{ASKED, Asked, FeedState};
 use super::super::websub::{Ask, Brought, PUSHED, Push, Subscriber, Visit};
 use super::Poller;
 use crate::WatcherError;
@@ -69,9 +69,15 @@ impl Poller<'_> {
         // The state must be that of everything before, also of this moment.
         self.outbox.flush()?;
         let mut state = self.load(place)?;
-        let before = state.known.clone();
+        let (before, planned_ms) = (state.known.clone(), state.next_ms);
         let Ok(from) = Url::parse(&state.url) else { return Ok(()) };
-        let mut done = engine::push(&mut state, content, from, now_ms);
+        let feed = &self.roster.entries[place as usize].feed;
+        let asked = self.outbox.get_in(ASKED, feed.id.as_bytes())?;
+        let asked_ms = asked.as_deref().and_then(Asked::from_bytes).map_or(0, |asked| asked.start_ms);
+        let mut done = engine::push(feed, &mut state, content, from, asked_ms, now_ms);
+        if state.next_ms < planned_ms {
+            self.roster.sooner(place, state.next_ms);
+        }
         self.metrics.document(&done, now_ms);
         self.hand_over(place, before, &mut done, now_ms)?;
         let entry = &self.roster.entries[place as usize];

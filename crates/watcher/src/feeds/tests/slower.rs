@@ -131,3 +131,19 @@ fn a_feed_that_is_gone_is_left_alone_after_a_start_too() {
     story.place.beside(|| a_moment(&story));
     assert_eq!((story.publisher.asked().len(), story.place.metrics.violations()), (0, 0));
 }
+
+#[test]
+fn an_article_that_a_hub_brings_late_puts_nothing_back_and_is_settled_by_a_poll() {
+    let story = relied_on();
+    let before = story.place.keys().len();
+    story.place.beside(|| {
+        let old = story.whole();
+        story.poll(5 * HOUR);
+        story.publisher.asked();
+        let corrected = old.replace("Text of c", "Corrected text of c");
+        assert_eq!(story.hub.bring(&story.topic(), &corrected), 200);
+        // Hours before its turn; what the publisher shows is what it showed before.
+        story.poll(2 * HOUR);
+    });
+    assert_eq!((story.place.keys().len(), story.place.metrics.violations()), (before, 0));
+}
