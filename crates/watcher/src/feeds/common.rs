@@ -66,6 +66,7 @@ pub struct Common {
     readers: Arc<Readers>,
     /// Of hubs.
     hubs: Arc<Mutex<budget::Budget>>,
+    asks: Arc<AtomicUsize>,
     /// The callback of hubs, once it is open.
     doors: Mutex<Option<Doors>>,
     /// Hears them.
@@ -95,6 +96,7 @@ impl Common {
             pages: Arc::default(),
             readers: Arc::default(),
             hubs: Arc::new(Mutex::new(budget::Budget::new(now_ms))),
+            asks: Arc::default(),
             doors: Mutex::default(),
             hearing: Mutex::default(),
         })
@@ -146,6 +148,11 @@ impl Common {
     /// Of pages.
     pub(super) fn page_load(&self) -> Load {
         Load { all: Arc::clone(&self.pages), mine: 0 }
+    }
+
+    /// Of requests to hubs.
+    pub(super) fn hub_load(&self) -> Load {
+        Load { all: Arc::clone(&self.asks), mine: 0 }
     }
 
     pub(super) fn readers(&self) -> Arc<Readers> {
@@ -368,6 +375,10 @@ mod tests {
         assert!(first.take(2) && second.take(2) && !second.take(2));
         drop(first);
         assert!(second.total() == 1 && second.take(2));
+        let (mut first, mut second) = (common.hub_load(), common.hub_load());
+        assert!(first.take(1) && !second.take(1), "hubs are asked by all of them together");
+        drop(first);
+        assert!(second.take(1));
     }
 
     #[test]

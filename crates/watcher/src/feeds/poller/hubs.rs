@@ -108,8 +108,8 @@ impl Poller<'_> {
     }
 
     /// Asks them, once that is durable.
-    pub(super) fn send_asks(&self, asks: Vec<Ask>) {
-        if let Some(hubs) = &self.hubs {
+    pub(super) fn send_asks(&mut self, asks: Vec<Ask>) {
+        if let Some(hubs) = &mut self.hubs {
             hubs.send(asks, &self.runtime, &self.client, &self.clock);
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Manner {
     pub(super) lease_s: i64,
     pub(super) asks_back: bool,
     pub(super) delay: Duration,
+    /// Where it sends who asks.
+    pub(super) location: String,
 }
 
 #[derive(Debug, Default)]
@@ -44,12 +46,22 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn start() -> Self {
+        Self::start_at("127.0.0.1")
+    }
+
+    /// At another address of this machine: as far as budgets can tell, another site.
+    pub(super) fn start_at(address: &str) -> Self {
         let books: Arc<Mutex<Books>> = Arc::default();
-        let manner =
-            Manner { status: "202 Accepted", lease_s: 864_000, asks_back: true, delay: Duration::ZERO };
+        let manner = Manner {
+            status: "202 Accepted",
+            lease_s: 864_000,
+            asks_back: true,
+            delay: Duration::ZERO,
+            location: String::new(),
+        };
         let manner = Arc::new(Mutex::new(manner));
         let (kept, behaves) = (Arc::clone(&books), Arc::clone(&manner));
-        let server = Server::start(move |asked, stream| {
+        let server = Server::start_at(address, move |asked, stream| {
             let manner = lock(&behaves).clone();
             std::thread::sleep(manner.delay);
             let form: HashMap<String, String> =
@@ -59,7 +71,7 @@ impl Hub {
                 ("POST", Some("application/x-www-form-urlencoded"))
             );
             lock(&kept).requests.push(form.clone());
-            answer(stream, manner.status, &[], b"");
+            answer(stream, manner.status, &[("Location", manner.location.as_str())], b"");
             if manner.asks_back && manner.status.starts_with('2') {
                 let kept = Arc::clone(&kept);
                 std::thread::spawn(move || ask_back(&form, manner.lease_s, &kept));

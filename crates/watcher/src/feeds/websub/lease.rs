@@ -111,7 +111,7 @@ pub enum Reply {
     Elsewhere(String),
     /// Another 3xx or 4xx.
     Refused,
-    /// 429, 5xx or no answer; with `Retry-After` in milliseconds where it was said.
+    /// Not now. With the time in milliseconds for which nobody of that hub's is asked, where it said so itself: by 429 or 5xx, and `Retry-After` if it likes.
     Failed(Option<i64>),
 }
 
@@ -121,7 +121,8 @@ impl Reply {
         match (status, location) {
             (200..=299, _) => Self::Accepted,
             (307 | 308, Some(location)) => Self::Elsewhere(location.to_owned()),
-            (408 | 425 | 429 | 500..=599, _) => Self::Failed(retry_after_ms),
+            (429 | 500..=599, _) => Self::Failed(Some(retry_after_ms.unwrap_or(RETRY_MS))),
+            (408 | 425, _) => Self::Failed(retry_after_ms),
             (_, _) => Self::Refused,
         }
     }
@@ -262,8 +263,17 @@ impl Subscription {
         (self.via.take().unwrap_or_else(|| self.hub.clone()), form.finish())
     }
 
+    /// Where the next request goes.
+    pub fn target(&self) -> &str {
+        self.via.as_deref().unwrap_or(&self.hub)
+    }
+
     /// Takes in what the hub said to the request.
     pub fn replied(&mut self, reply: &Reply, at: &Url, allowed: &Allowed, now_ms: i64) {
+        if self.asked_ms == 0 {
+            // It was denied meanwhile, which is the last word on that request.
+            return;
+        }
         match reply {
             // Many hubs ask back before they say so.
             Reply::Accepted if self.is_confirmed => self.redirects = 0,
@@ -339,6 +349,7 @@ impl Subscription {
             return false;
         }
         (self.until_ms, self.is_refused) = (0, true);
+        (self.asked_ms, self.is_confirmed, self.via, self.redirects) = (0, false, None, 0);
         self.next_ms = now_ms + WEEK;
         true
     }
@@ -347,7 +358,7 @@ impl Subscription {
     pub fn end(&mut self, now_ms: i64) {
         if self.mode == Mode::Subscribe {
             (self.mode, self.asked_ms, self.is_confirmed) = (Mode::Unsubscribe, 0, false);
-            (self.failures, self.next_ms) = (0, now_ms);
+            (self.failures, self.next_ms, self.via) = (0, now_ms, None);
         }
     }
 

@@ -9,6 +9,7 @@
 //! What is decided is pure and takes time and randomness from outside: `discover`, `lease`, `trust`, `sign`. `server` hears the network and `subscriber`
 //! carries between it, the log and the decisions.
 
+mod agenda;
 pub mod discover;
 pub mod lease;
 mod metrics;

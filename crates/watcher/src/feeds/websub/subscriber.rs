@@ -1,54 +1,37 @@
 //! Carries subscriptions between the log, the hubs and the poller. What is decided about one is in `lease` and `trust`.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use url::Url;
 
+pub(in crate::feeds) use self::asks::Ask;
+use self::asks::Replied;
+use super::agenda::Agenda;
 use super::discover::Offer;
-use super::lease::{Mode, Reply, Standing, Subscription};
+use super::lease::{Mode, Standing, Subscription};
 use super::metrics::{Brought, WebSubMetrics};
 use super::server::{Door, Doors, Hall, Question, Visit, bind, serve};
 use super::{Token, WEBSUB, WebSubConfig, trust};
 use crate::WatcherError;
 use crate::feeds::address::Allowed;
 use crate::feeds::budget::Domain;
-use crate::feeds::common::{Budget, Common};
-use crate::feeds::config::{Clock, FeedsConfig};
+use crate::feeds::common::{Budget, Common, Load, Task};
+use crate::feeds::config::FeedsConfig;
 use crate::feeds::engine::{Done, Feed};
-use crate::feeds::fetch::{self, Client};
 use crate::feeds::policy::DAY;
 use crate::feeds::state::FeedState;
 use crate::outbox::Outbox;
 
-/// Requests to hubs under way, at most: they have budgets of their own, and no poll waits for one.
-const MOST_ASKS: usize = 8;
+mod asks;
+
 /// Visits that wait for the poller; more are told to come again.
 const MOST_VISITS: usize = 256;
 /// A feed may change its hub so often.
 const CHANGE_MS: i64 = DAY;
-
-/// A request to a hub that may be sent once it is written down.
-#[derive(Debug)]
-pub(in crate::feeds) struct Ask {
-    token: Token,
-    mode: Mode,
-    url: Url,
-    form: String,
-}
-
-/// What came of one.
-struct Replied {
-    token: Token,
-    mode: Mode,
-    at: Url,
-    reply: Reply,
-}
 
 /// Every subscription, and who waits for a word about one.
 pub(in crate::feeds) struct Subscriber {
@@ -59,9 +42,13 @@ pub(in crate::feeds) struct Subscriber {
     by_feed: HashMap<String, Token>,
     /// Where the poller has the feed.
     places: HashMap<Token, u32>,
-    due: BinaryHeap<Reverse<(i64, Token)>>,
+    agenda: Agenda,
     budget: Budget,
+    load: Load,
+    /// Who is asked, and the domain of whose budget.
     asking: HashMap<Token, Domain>,
+    /// Given up with this poller.
+    tasks: HashMap<Token, Task>,
     doors: Doors,
     /// For whoever comes to a door of this poller's.
     visitors: SyncSender<Visit>,
@@ -110,9 +97,11 @@ impl Subscriber {
             held: HashMap::new(),
             by_feed: HashMap::new(),
             places: HashMap::new(),
-            due: BinaryHeap::new(),
+            agenda: Agenda::default(),
             budget: common.hub_budget(now_ms),
+            load: common.hub_load(),
             asking: HashMap::new(),
+            tasks: HashMap::new(),
             doors,
             visitors,
             visits,
@@ -212,6 +201,7 @@ impl Subscriber {
                 self.by_feed.remove(&held.feed);
             }
             self.held.remove(&token);
+            self.agenda.remove(&token);
             self.places.remove(&token);
             self.doors.remove(&token);
             outbox.delete_in(WEBSUB, &token);
@@ -222,88 +212,8 @@ impl Subscriber {
             let closed = Door { secret: String::new(), base: String::new(), is_closed: true, visitors };
             self.doors.set(token, closed);
         }
-        self.due.push(Reverse((held.next_ms, token)));
+        self.agenda.want(token, held.next_ms);
         outbox.put_in(WEBSUB, &token, Bytes::from(held.to_bytes()));
-    }
-
-    /// Takes what hubs are to be asked now, as far as their budgets go, and writes it down.
-    pub(in crate::feeds) fn begin(&mut self, now_ms: i64, outbox: &mut Outbox) -> Vec<Ask> {
-        let mut asks = Vec::new();
-        while self.asking.len() < MOST_ASKS {
-            let Some(&Reverse((at_ms, token))) = self.due.peek() else { break };
-            if at_ms > now_ms {
-                break;
-            }
-            self.due.pop();
-            let Some(held) = self.held.get_mut(&token) else { continue };
-            if self.asking.contains_key(&token) || held.next_ms > now_ms {
-                // Planned anew since then.
-                continue;
-            }
-            if !held.is_due(now_ms) {
-                if held.is_over(now_ms) {
-                    self.changed(token, now_ms, outbox);
-                } else {
-                    self.due.push(Reverse((held.until_ms().max(now_ms + 1), token)));
-                }
-                continue;
-            }
-            let domain = Url::parse(&held.hub).map_or(Domain(0), |hub| Domain::of(&hub));
-            if let Err(later_ms) = self.budget.take(domain, now_ms) {
-                self.due.push(Reverse((later_ms, token)));
-                continue;
-            }
-            let (url, form) = held.ask(now_ms);
-            let mode = held.mode();
-            match Url::parse(&url) {
-                Ok(url) => {
-                    self.asking.insert(token, domain);
-                    asks.push(Ask { token, mode, url, form });
-                }
-                // Only addresses that were read before are kept.
-                Err(_) => self.budget.give_back(domain, now_ms),
-            }
-            self.changed(token, now_ms, outbox);
-        }
-        asks
-    }
-
-    /// Sends what was written down.
-    pub(in crate::feeds) fn send(&self, asks: Vec<Ask>, runtime: &Handle, client: &Client, clock: &Clock) {
-        for Ask { token, mode, url, form } in asks {
-            let (client, reply, clock) = (client.clone(), self.reply.clone(), clock.clone());
-            runtime.spawn(async move {
-                let (result, _) = client.post(&url, form.into()).await;
-                let said = match result {
-                    Ok(response) => {
-                        let came = fetch::came(&response, clock());
-                        Reply::of(came.status, came.location.as_deref(), came.retry_after_ms)
-                    }
-                    Err(_) => Reply::Failed(None),
-                };
-                // Nobody listens any more once the poller has stopped.
-                let _ = reply.send(Replied { token, mode, at: url, reply: said });
-            });
-        }
-    }
-
-    /// Takes in what hubs said.
-    pub(in crate::feeds) fn land(&mut self, now_ms: i64, outbox: &mut Outbox) {
-        while let Ok(Replied { token, mode, at, reply }) = self.replies.try_recv() {
-            if let Some(domain) = self.asking.remove(&token) {
-                self.budget.give_back(domain, now_ms);
-                if let Reply::Failed(Some(after_ms)) = &reply {
-                    self.budget.back_off(domain, now_ms.saturating_add((*after_ms).min(DAY)));
-                }
-            }
-            self.metrics.replied(mode, reply.name());
-            let Some(held) = self.held.get_mut(&token) else { continue };
-            if held.mode() == mode {
-                held.replied(&reply, &at, &self.allowed, now_ms);
-            }
-            tracing::debug!(feed = held.feed, hub = %at, mode = mode.name(), reply = reply.name(), "a hub replied");
-            self.changed(token, now_ms, outbox);
-        }
     }
 
     /// Who came since the last time.

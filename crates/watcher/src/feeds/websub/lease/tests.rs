@@ -139,6 +139,9 @@ fn who_does_not_ask_back_or_fails_is_asked_ever_later() {
     ] {
         assert_eq!(Reply::of(status, location, Some(7)), wanted, "{status}");
     }
+    for (status, pause_ms) in [(429, Some(10 * MINUTE)), (502, Some(10 * MINUTE)), (408, None)] {
+        assert_eq!(Reply::of(status, None, None), Reply::Failed(pause_ms), "{status}");
+    }
 }
 
 #[test]
@@ -146,7 +149,7 @@ fn a_hub_may_send_us_on_but_not_inside_and_not_in_circles() {
     let mut one = subscription();
     one.ask(NOW);
     reply(&mut one, Reply::Elsewhere("https://second.example/h".into()), NOW);
-    assert!(one.is_due(NOW));
+    assert!(one.is_due(NOW) && one.target() == "https://second.example/h");
     assert_eq!(one.ask(NOW).0, "https://second.example/h");
     reply(&mut one, Reply::Accepted, NOW);
     assert_eq!(one.ask(NOW + HOUR).0, HUB, "the next time it is asked where it is known");
@@ -171,6 +174,15 @@ fn a_denied_subscription_is_over_for_a_week() {
     assert!(one.deny(TOPIC, NOW + HOUR));
     assert_eq!((one.standing(NOW + HOUR), one.holds(NOW + HOUR)), (Standing::Refused, false));
     assert!(!one.is_due(NOW + 6 * DAY) && one.is_due(NOW + 8 * DAY) && !one.is_over(NOW + 8 * DAY));
+    // A hub may deny before it has answered the request: what it answers then is not asked for again.
+    for late in [Reply::Accepted, Reply::Refused, Reply::Failed(None), Reply::Elsewhere("/x".into())] {
+        let mut one = subscription();
+        one.ask(NOW);
+        assert!(one.deny(TOPIC, NOW + 100));
+        reply(&mut one, late.clone(), NOW + 200);
+        assert!(!one.is_due(NOW + 6 * DAY) && one.is_due(NOW + 8 * DAY), "{late:?}");
+        assert!(!one.confirm(Mode::Subscribe, TOPIC, None, 0, NOW + 300), "it said no");
+    }
 }
 
 #[test]
