@@ -67,7 +67,7 @@ impl RunError {
             return error.code();
         }
         match self {
-            Self::Watcher(_) => "E0401",
+            Self::Watcher(error) => error.code(),
             Self::Stage(_) => "E0501",
             Self::Sink(_) => "E0502",
             Self::Fault { .. } => "E0701",

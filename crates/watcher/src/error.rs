@@ -47,7 +47,7 @@ pub enum WatcherError {
         /// Why not.
         problem: String,
     },
-    /// The callback for hubs cannot be opened. Retry when the address is free.
+    /// The callback for hubs cannot be opened. It is tried again until the address is free: nothing ends for it.
     #[error(
         "listen for hubs on {listen}: {source}; hint: change `feeds.websub.listen`, or stop what has that port"
     )]
@@ -84,6 +84,11 @@ pub enum WatcherError {
 }
 
 impl WatcherError {
+    /// The stable code; `barid explain <code>` tells more.
+    pub fn code(&self) -> &'static str {
+        "E0401"
+    }
+
     /// Turns the log's answer into ours. A worker that owns tables is never rewound, it loses its group: should a log say so all the same, what
     /// was read since its last commit is only found again by a new run.
     pub(crate) fn log(operation: &'static str) -> impl FnOnce(LogError) -> Self {

@@ -120,15 +120,8 @@ impl Common {
     }
 
     /// The doors of the callback, which `open` opens for the first poller that wants one.
-    pub(super) fn doors(
-        &self,
-        open: impl FnOnce() -> Result<Doors, WatcherError>,
-    ) -> Result<Doors, WatcherError> {
-        let mut doors = locked(&self.doors);
-        if let Some(doors) = &*doors {
-            return Ok(doors.clone());
-        }
-        Ok(doors.insert(open()?).clone())
+    pub(super) fn doors(&self, open: impl FnOnce() -> Doors) -> Doors {
+        locked(&self.doors).get_or_insert_with(open).clone()
     }
 
     /// What hears hubs, from now on until the process has no pollers any more.

@@ -93,7 +93,7 @@ pub fn run_shard(
     let (landing, landed) = channel();
     let roster = Roster::new(&shard.feeds(&config.feeds), &config.watch);
     let pages = Pages::new(config, &roster, common, &metrics.pages, Arc::clone(&clock))?;
-    let hubs = hubs::open(common, config, control, &mut outbox, metrics, clock())?;
+    let hubs = hubs::open(common, config, control, &mut outbox, metrics, &clock)?;
     let mut poller = Poller {
         config,
         metrics,

@@ -4,7 +4,7 @@ use barid_log::{Control, Wish, failpoint};
 use url::Url;
 
 use super::super::common::Common;
-use super::super::config::FeedsConfig;
+use super::super::config::{Clock, FeedsConfig};
 use super::super::engine::{self, Done, Outcome};
 use super::super::metrics::FeedMetrics;
 use super::super::state::{ASKED, Asked, FeedState};
@@ -20,10 +20,10 @@ pub(super) fn open(
     control: &Control,
     outbox: &mut Outbox,
     metrics: &FeedMetrics,
-    now_ms: i64,
+    clock: &Clock,
 ) -> Result<Option<Subscriber>, WatcherError> {
     match control.wish() {
-        Wish::Run => Subscriber::open(common, config, outbox, &metrics.websub, now_ms),
+        Wish::Run => Subscriber::open(common, config, outbox, &metrics.websub, clock),
         Wish::Drain | Wish::Stop => Ok(None),
     }
 }

@@ -211,6 +211,7 @@ fn what_is_not_signed_is_answered_alike_and_ignored() {
         assert_eq!(post(&to.callback, &[], body), 200, "not signed at all");
         assert_eq!(story.brought(Brought::BadSignature), 6);
         let elsewhere = to.callback.replace(&to.callback[to.callback.len() - 4..], "0000");
+        story.place.later(MINUTE);
         assert_eq!(post(&elsewhere, &[("X-Hub-Signature", &good)], body), 404);
         assert_eq!(post(&to.callback[..to.callback.len() - 2], &[("X-Hub-Signature", &good)], body), 404);
         let packed = [("X-Hub-Signature", good.as_str()), ("Content-Encoding", "gzip")];
@@ -277,6 +278,7 @@ fn only_what_was_asked_for_is_confirmed_and_a_denial_ends_it() {
             (200, b"x".to_vec()),
             "its answer may have got lost"
         );
+        story.place.later(MINUTE);
         assert_eq!(ask("subscribe", "http://news.example/other", &to.callback).0, 404);
         assert_eq!(ask("unsubscribe", &topic, &to.callback).0, 404, "we want to stay");
         assert_eq!(ask("publish", &topic, &to.callback).0, 404);
@@ -422,6 +424,43 @@ fn a_hub_that_comes_between_two_pollers_of_a_process_is_told_to_come_again() {
 }
 
 #[test]
+fn who_knocks_where_no_door_is_hung_yet_is_told_to_come_again() {
+    let story = Story::new(false);
+    story.place.beside(|| {
+        story.subscribe();
+        let to = story.hub.subscriber(&story.topic()).expect("a subscriber");
+        // Of a feed whose shard is being taken over, perhaps.
+        let elsewhere = to.callback.replace(&to.callback[to.callback.len() - 4..], "0000");
+        let knock = || (post(&elsewhere, &[], b""), question(&elsewhere, &[]).0);
+        assert_eq!(knock(), (503, 503));
+        story.place.later(MINUTE);
+        assert_eq!(knock(), (404, 404));
+    });
+}
+
+#[test]
+fn feeds_are_polled_as_usual_until_the_address_for_hubs_is_free() {
+    let story = Story::new(false);
+    let listen = story.place.config.websub.as_ref().expect("hubs are wanted").listen;
+    let other = std::net::TcpListener::bind(listen).expect("a free port");
+    story.place.beside(|| {
+        story.place.later(2 * SECOND);
+        until("a poll", || story.polls() == 1);
+        story.place.later(2 * SECOND);
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(story.hub.requests().len(), 0, "it would ask back in vain");
+        drop(other);
+        until("it is heard", || {
+            story.place.later(SECOND);
+            story.hub.subscriber(&story.topic()).is_some()
+        });
+        story.publish("b", story.now_ms());
+        assert_eq!(story.hub.bring(&story.topic(), &story.whole()), 200);
+    });
+    assert_eq!(story.place.keys(), ["a", "b"]);
+}
+
+#[test]
 fn a_crash_before_or_after_a_pushed_document_is_durable_loses_nothing_and_doubles_nothing() {
     for death in [Death::Before, Death::After] {
         let story = Story::new(false);
@@ -463,6 +502,7 @@ fn who_leaves_the_list_is_unsubscribed_and_its_door_is_shut() {
         assert_eq!(post(&to.callback, &[("X-Hub-Signature", &signature)], document.as_bytes()), 410);
         story.place.later(2 * SECOND);
         until("it has let us go", || story.hub.subscriber(&story.topic()).is_none());
+        story.place.later(MINUTE);
         until("forgotten", || post(&to.callback, &[], b"") == 404);
     });
     let last = story.hub.requests().pop().expect("asked");

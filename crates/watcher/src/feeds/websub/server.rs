@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -23,7 +25,10 @@ use super::Token;
 use super::lease::Mode;
 use super::metrics::{Brought, WebSubMetrics};
 use super::sign::is_signed;
+use crate::WatcherError;
+use crate::feeds::config::Clock;
 use crate::feeds::fetch::Limits;
+use crate::feeds::policy::MINUTE;
 use crate::feeds::read;
 use crate::feeds::reading::Content;
 
@@ -35,6 +40,10 @@ const HEADERS: Duration = Duration::from_secs(10);
 /// A body waits so long for its turn, and its hub so long for the answer.
 const TURN: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(30);
+/// An address that cannot be listened at is tried again after this.
+const AGAIN: Duration = Duration::from_secs(5);
+/// After a start or a move not every door is hung yet: for so long nobody is told that there is none.
+const SETTLES_MS: i64 = MINUTE;
 /// A longer challenge is no challenge.
 const MOST_CHALLENGE_BYTES: usize = 4096;
 
@@ -50,24 +59,55 @@ pub(super) struct Door {
     pub(super) visitors: SyncSender<Visit>,
 }
 
-/// All of them, by token.
-#[derive(Debug, Clone, Default)]
-pub(in crate::feeds) struct Doors(Arc<RwLock<HashMap<Token, Door>>>);
+/// All of them, by token, and whether anybody hears who knocks.
+#[derive(Debug, Clone)]
+pub(in crate::feeds) struct Doors {
+    all: Arc<RwLock<HashMap<Token, Door>>>,
+    /// Until then there may be doors that are not hung yet.
+    settled_ms: Arc<AtomicI64>,
+    /// Since when hubs are heard; in the far future while they are not.
+    heard_ms: Arc<AtomicI64>,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self { all: Arc::default(), settled_ms: Arc::default(), heard_ms: Arc::new(AtomicI64::new(i64::MAX)) }
+    }
+}
 
 impl Doors {
+    /// A poller comes: it hangs the doors of its feeds from now on.
+    pub(super) fn unsettle(&self, now_ms: i64) {
+        self.settled_ms.fetch_max(now_ms + SETTLES_MS, Ordering::AcqRel);
+    }
+
+    fn is_settled(&self, now_ms: i64) -> bool {
+        now_ms >= self.settled_ms.load(Ordering::Acquire)
+    }
+
+    /// Hubs are heard from now on.
+    pub(super) fn hear(&self, now_ms: i64) {
+        self.heard_ms.fetch_min(now_ms, Ordering::AcqRel);
+    }
+
+    /// Since when hubs are heard; `None` while they are not.
+    pub(super) fn heard_ms(&self) -> Option<i64> {
+        Some(self.heard_ms.load(Ordering::Acquire)).filter(|heard_ms| *heard_ms < i64::MAX)
+    }
+
     pub(super) fn set(&self, token: Token, door: Door) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(token, door);
+        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(token, door);
     }
 
     pub(super) fn remove(&self, token: &Token) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(token);
+        self.all.write().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
 
     fn get(&self, path: &str) -> Option<(Token, Door)> {
         // Whatever stands in front of us may have put its own path before the token, or taken it away.
         let hex = path.rsplit('/').next()?;
         let token: Token = HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()?;
-        let doors = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let doors = self.all.read().unwrap_or_else(PoisonError::into_inner);
         doors.get(&token).map(|door| (token, door.clone()))
     }
 }
@@ -103,28 +143,54 @@ pub(super) struct Hall {
     pub(super) metrics: WebSubMetrics,
     pub(super) bodies: Semaphore,
     pub(super) connections: Arc<Semaphore>,
+    pub(super) clock: Clock,
 }
 
 impl Hall {
-    pub(super) fn new(doors: Doors, limits: Limits, metrics: WebSubMetrics) -> Arc<Self> {
+    pub(super) fn new(doors: Doors, limits: Limits, metrics: WebSubMetrics, clock: Clock) -> Arc<Self> {
         let (bodies, connections) = (Semaphore::new(MOST_BODIES), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
-        Arc::new(Self { doors, limits, metrics, bodies, connections })
+        Arc::new(Self { doors, limits, metrics, bodies, connections, clock })
     }
 }
 
 /// Listens at once, so that a port that is taken is known before anything is asked for.
-pub(super) fn bind(listen: SocketAddr) -> std::io::Result<std::net::TcpListener> {
+pub(super) fn bind(listen: SocketAddr) -> io::Result<std::net::TcpListener> {
     let listener = std::net::TcpListener::bind(listen)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
+/// The listener, as soon as there is one: `bound` is what came of the first try.
+async fn listening(
+    listen: SocketAddr,
+    mut bound: io::Result<std::net::TcpListener>,
+    hall: &Hall,
+) -> TcpListener {
+    let mut is_told = false;
+    loop {
+        match bound.and_then(TcpListener::from_std) {
+            Ok(listener) => {
+                hall.doors.hear((hall.clock)());
+                if is_told {
+                    tracing::info!(%listen, "hubs are heard now");
+                }
+                return listener;
+            }
+            Err(source) if !is_told => {
+                let error = WatcherError::Listen { listen, source };
+                tracing::warn!(code = error.code(), %error, "hubs are not heard: feeds are polled as usual, and it is tried again");
+                is_told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
+        bound = bind(listen);
+    }
+}
+
 /// Answers until the runtime ends.
-pub(super) async fn serve(listener: std::net::TcpListener, hall: Arc<Hall>) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "hubs are not heard: feeds are polled as usual"),
-    };
+pub(super) async fn serve(listen: SocketAddr, bound: io::Result<std::net::TcpListener>, hall: Arc<Hall>) {
+    let listener = listening(listen, bound, &hall).await;
     loop {
         let Ok(permit) = Arc::clone(&hall.connections).acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -161,6 +227,10 @@ async fn hear(request: Request<Incoming>, hall: &Arc<Hall>) -> Response<Full<Byt
     match (request.method(), found) {
         (&Method::GET, Some((token, door))) => {
             asked(request.uri().query().unwrap_or_default(), token, &door, hall).await
+        }
+        (&Method::GET | &Method::POST, None) if !hall.doors.is_settled((hall.clock)()) => {
+            hall.metrics.brought(Brought::Busy);
+            later()
         }
         (&Method::GET, None) => {
             hall.metrics.questioned(false);

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use crate::WatcherError;
 use crate::feeds::address::Allowed;
 use crate::feeds::budget::Domain;
 use crate::feeds::common::{Budget, Common, Load, Task};
-use crate::feeds::config::FeedsConfig;
+use crate::feeds::config::{Clock, FeedsConfig};
 use crate::feeds::engine::{Done, Feed};
 use crate::feeds::policy::DAY;
 use crate::feeds::state::FeedState;
@@ -76,20 +77,23 @@ impl Subscriber {
         config: &FeedsConfig,
         outbox: &mut Outbox,
         metrics: &WebSubMetrics,
-        now_ms: i64,
+        clock: &Clock,
     ) -> Result<Option<Self>, WatcherError> {
         let Some(websub) = &config.websub else { return Ok(None) };
-        let runtime = common.runtime()?;
-        let mut listener = None;
+        let (runtime, now_ms) = (common.runtime()?, clock());
+        let mut bound = None;
         let doors = common.doors(|| {
-            let bound = bind(websub.listen)
-                .map_err(|source| WatcherError::Listen { listen: websub.listen, source })?;
-            listener = Some(bound);
-            Ok(Doors::default())
-        })?;
+            let (first, doors) = (bind(websub.listen), Doors::default());
+            if first.is_ok() {
+                doors.hear(now_ms);
+            }
+            bound = Some(first);
+            doors
+        });
+        doors.unsettle(now_ms);
         let (visitors, visits) = sync_channel(MOST_VISITS);
         let (reply, replies) = channel();
-        let hall = Hall::new(doors.clone(), config.limits, metrics.clone());
+        let hall = Hall::new(doors.clone(), config.limits, metrics.clone(), Arc::clone(clock));
         let mut ours = Self {
             config: websub.clone(),
             allowed: config.allowed.clone(),
@@ -113,11 +117,11 @@ impl Subscriber {
         };
         let restored = ours.restore(&config.feeds, outbox, now_ms);
         // Whoever came meanwhile waited at the socket: a hub that met a door not hung yet would hear that there is none. What failed here another poller may try again.
-        if let Some(listener) = listener {
-            common.hear(runtime.spawn(serve(listener, hall)));
+        if let Some(bound) = bound {
+            common.hear(runtime.spawn(serve(websub.listen, bound, hall)));
         }
         restored?;
-        tracing::info!(listen = %websub.listen, subscriptions = ours.held.len(), "hubs are heard");
+        tracing::info!(listen = %websub.listen, subscriptions = ours.held.len(), "subscriptions are taken up");
         Ok(Some(ours))
     }
 
@@ -320,7 +324,8 @@ impl Subscriber {
             return None;
         }
         // What was brought while nobody listened is nobody's fault.
-        let from_ms = held_ms.max(self.started_ms);
+        let heard_ms = self.doors.heard_ms()?;
+        let from_ms = held_ms.max(self.started_ms).max(heard_ms);
         let missed = trust::missed(&done.items, from_ms, before.start_ms, now_ms);
         if held.trust.polled(missed) {
             // That everything was known says nothing about how often the feed has news.

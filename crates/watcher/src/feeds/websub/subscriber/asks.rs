@@ -37,6 +37,10 @@ impl Subscriber {
     /// Takes what hubs are to be asked now, as far as their budgets go, and writes it down.
     pub(in crate::feeds) fn begin(&mut self, now_ms: i64, outbox: &mut Outbox) -> Vec<Ask> {
         let mut asks = Vec::new();
+        if self.doors.heard_ms().is_none() {
+            // Hubs ask back, and nobody would hear them.
+            return asks;
+        }
         while let Some(token) = self.agenda.due(now_ms) {
             if !self.load.take(MOST_ASKS) {
                 break;
