@@ -38,6 +38,8 @@ struct Slot {
     free_at_ms: i64,
     /// Those put off so far have been given moments up to here.
     promised_ms: i64,
+    /// No page before this: the pause that the site asks programs for. Polls come far apart anyway.
+    pages_at_ms: i64,
 }
 
 /// What every domain is owed.
@@ -100,7 +102,7 @@ impl Budget {
         let slot = self.slots.get(&domain).copied();
         let slot = slot.unwrap_or(Slot { free_at_ms: self.open_at_ms, ..Slot::default() });
         let claimed_ms = if slot.promised_ms > 0 { slot.promised_ms + LATE_MS } else { 0 };
-        match slot.free_at_ms.max(self.open_at_ms).max(claimed_ms) {
+        match slot.free_at_ms.max(slot.pages_at_ms).max(self.open_at_ms).max(claimed_ms) {
             clear_ms if clear_ms > now_ms => Err(clear_ms),
             _ if slot.is_busy => Err(now_ms + GAP_MS),
             _ => self.take(domain, now_ms),
@@ -115,6 +117,14 @@ impl Budget {
         }
     }
 
+    /// The site wants a pause between two pages, whoever asks for them.
+    pub fn no_page_before(&mut self, domain: Domain, until_ms: i64) {
+        let open_at_ms = self.open_at_ms;
+        let slot =
+            self.slots.entry(domain).or_insert_with(|| Slot { free_at_ms: open_at_ms, ..Slot::default() });
+        slot.pages_at_ms = slot.pages_at_ms.max(until_ms);
+    }
+
     /// The domain said 429: no feed of it is asked before then.
     pub fn back_off(&mut self, domain: Domain, until_ms: i64) {
         let until = self.backing_off.entry(domain).or_default();
@@ -124,7 +134,9 @@ impl Budget {
     /// Domains that nobody is asked of at the moment. Forgets those that may be asked again, and who is owed nothing.
     pub fn sweep(&mut self, now_ms: i64) -> usize {
         self.backing_off.retain(|_, until| *until > now_ms);
-        self.slots.retain(|_, slot| slot.is_busy || slot.free_at_ms > now_ms || slot.promised_ms > now_ms);
+        self.slots.retain(|_, slot| {
+            slot.is_busy || slot.free_at_ms.max(slot.promised_ms).max(slot.pages_at_ms) > now_ms
+        });
         self.backing_off.len()
     }
 }
@@ -194,6 +206,21 @@ mod tests {
         budget.back_off(one, 9000);
         assert_eq!(budget.take_unclaimed(one, 8000), Err(9000));
         assert_eq!(Budget::new(500).take_unclaimed(one, 600), Err(1500), "a start waits");
+    }
+
+    #[test]
+    fn a_pause_between_pages_is_everybodys_and_polls_do_not_wait_for_it() {
+        let (mut budget, one) = (Budget::new(-GAP_MS), Domain(1));
+        assert_eq!(budget.take_unclaimed(one, 0), Ok(()));
+        budget.give_back(one, 100);
+        budget.no_page_before(one, 40_100);
+        budget.no_page_before(one, 1100);
+        assert_eq!(budget.take_unclaimed(one, 2000), Err(40_100));
+        assert_eq!(budget.take(one, 2000), Ok(()));
+        budget.give_back(one, 2100);
+        budget.sweep(40_099);
+        assert_eq!(budget.take_unclaimed(one, 40_099), Err(40_100));
+        assert_eq!(budget.take_unclaimed(one, 40_100), Ok(()));
     }
 
     proptest! {

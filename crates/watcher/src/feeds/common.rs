@@ -210,6 +210,11 @@ impl Budget {
         locked(&self.all).give_back(domain, now_ms);
     }
 
+    /// See [`budget::Budget::no_page_before`].
+    pub(super) fn no_page_before(&mut self, domain: Domain, until_ms: i64) {
+        locked(&self.all).no_page_before(domain, until_ms);
+    }
+
     /// See [`budget::Budget::back_off`].
     pub(super) fn back_off(&mut self, domain: Domain, until_ms: i64) {
         locked(&self.all).back_off(domain, until_ms);

@@ -3,6 +3,7 @@
 mod dying;
 mod hub;
 pub(crate) mod place;
+pub(crate) mod processor;
 mod pushed;
 mod secure;
 pub(crate) mod secure_server;

@@ -18,11 +18,12 @@ use crate::feeds::engine::Failure;
 /// The window that RFC 9659 lets HTTP use: 8 MiB.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Reads a body to its end.
+/// Reads a body to its end, or so many bytes of it.
 pub(super) async fn read(
     mut incoming: Incoming,
     headers: &HeaderMap,
     limits: &Limits,
+    first: Option<usize>,
     cost: &mut Cost,
 ) -> Result<Bytes, Failure> {
     cost.coding = coding(headers)?;
@@ -40,6 +41,11 @@ pub(super) async fn read(
             unpacker.push(&data, cost.wire_bytes, limits)
         };
         cost.body_bytes = unpacker.bytes();
+        if let Some(first) = first.filter(|first| unpacker.bytes() >= *first as u64) {
+            let mut body = unpacker.taken();
+            body.truncate(first);
+            return Ok(body.into());
+        }
         result?;
         if window.0.elapsed() >= limits.slow_window {
             if window.1 < limits.slow_bytes {
@@ -173,11 +179,16 @@ impl Unpacker {
         };
         flushed.map_err(|error| self.failure(&error))?;
         self.check_ratio(wire_bytes, limits)?;
-        Ok(match self {
+        Ok(self.taken())
+    }
+
+    /// What was unpacked so far.
+    fn taken(self) -> Vec<u8> {
+        match self {
             Self::Identity(room) => room.bytes,
             Self::Gzip(mut decoder) => std::mem::take(&mut decoder.get_mut().bytes),
             Self::Br(mut decoder) => std::mem::take(&mut decoder.get_mut().bytes),
             Self::Zstd(mut decoder) => std::mem::take(&mut decoder.get_mut().bytes),
-        })
+        }
     }
 }

@@ -137,6 +137,8 @@ pub struct Client {
     limits: Limits,
     agent: HeaderValue,
     accept: &'static str,
+    /// Of a body no more than this is taken, and the rest is no fault.
+    first: Option<usize>,
     allowed: Allowed,
     tls: Arc<ClientConfig>,
     resolver: Arc<dyn Resolve>,
@@ -156,7 +158,8 @@ impl Client {
     ) -> Result<Self, WatcherError> {
         let agent =
             HeaderValue::from_str(agent).map_err(|_| WatcherError::UserAgent { agent: agent.to_owned() })?;
-        Ok(Self { limits, agent, accept: ACCEPT_FEEDS, allowed, tls: connect::tls(trust.roots())?, resolver })
+        let tls = connect::tls(trust.roots())?;
+        Ok(Self { limits, agent, accept: ACCEPT_FEEDS, first: None, allowed, tls, resolver })
     }
 
     /// As the poller is told.
@@ -176,6 +179,11 @@ impl Client {
             ..self.limits
         };
         Self { limits, accept: ACCEPT_PAGES, ..self.clone() }
+    }
+
+    /// The same for what counts as far as it is read: the first bytes of it.
+    pub(crate) fn first(&self, bytes: usize) -> Self {
+        Self { first: Some(bytes), ..self.clone() }
     }
 
     /// The same for what a stranger names: the public internet only.
@@ -236,7 +244,7 @@ impl Client {
         let status = parts.status.as_u16();
         let body = if matches!(status, 200 | 226) {
             let started = Instant::now();
-            let body = body::read(incoming, &parts.headers, &self.limits, cost).await;
+            let body = body::read(incoming, &parts.headers, &self.limits, self.first, cost).await;
             cost.phases[4] = Some(started.elapsed().as_secs_f64());
             body?
         } else {

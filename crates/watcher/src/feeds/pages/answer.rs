@@ -5,18 +5,16 @@ use url::Url;
 
 use super::queue::Key;
 use super::robots::Rules;
-use super::state::{PAGES, Plan, ROBOTS, Site as Stored, from_bytes, key as key_of, to_bytes};
+use super::state::{PAGES, Plan, from_bytes, key as key_of, to_bytes};
 use super::turn::{MOST_TRIES, Ready, pause_ms};
 use super::verdict::{Site, Verdict, of_page, of_site};
-use super::{Desk, End, FORGET_SITES_MS, PATIENCE_MS, PageOutcome, Pages, Trail, WAITING, article};
+use super::{Desk, End, PATIENCE_MS, PageOutcome, Pages, Trail, WAITING, article};
 use crate::WatcherError;
 use crate::feeds::budget::{Domain, GAP_MS};
 use crate::feeds::engine::Answer;
 use crate::feeds::fetch::Cost;
-use crate::feeds::policy::{DAY, HOUR, MINUTE, WEEK};
+use crate::feeds::policy::{HOUR, MINUTE, WEEK};
 
-/// A robots.txt is asked for again after so long where it could not be reached.
-const UNREACHABLE_MS: i64 = 5 * MINUTE;
 /// Pauses of a domain that asked for one without saying how long.
 const THROTTLED_MS: i64 = HOUR;
 const BUSY_MS: i64 = 10 * MINUTE;
@@ -56,7 +54,7 @@ impl Pages {
             if let Some(until_ms) = until_ms {
                 desk.budget.back_off(Domain::of(&request.url), until_ms);
                 if matches!(what, What::Page { .. }) {
-                    remember(desk, &request.url, until_ms)?;
+                    self.sites.leave_alone(desk, &request.url, until_ms)?;
                 }
             }
             let is_here = self.waiting.get(&key).is_some_and(|waiting| waiting.number == number);
@@ -75,11 +73,11 @@ impl Pages {
                         Site::Elsewhere(to) => Some(to),
                         Site::Says(rules) => {
                             clear_ms = clear_ms.max(desk.now_ms + rules.delay_ms);
-                            keep(desk, origin, Some(rules), 0)?;
+                            self.sites.keep(desk, origin, Some(rules), 0)?;
                             None
                         }
                         Site::Unreachable => {
-                            keep(desk, origin, None, until_ms.unwrap_or(0))?;
+                            self.sites.keep(desk, origin, None, until_ms.unwrap_or(0))?;
                             None
                         }
                     };
@@ -99,6 +97,7 @@ impl Pages {
                 }
                 What::Page { .. } => {}
             }
+            desk.budget.no_page_before(line, clear_ms);
             self.queue.end(line, clear_ms);
             if desk.outbox.is_full() {
                 desk.outbox.flush()?;
@@ -172,7 +171,7 @@ impl Pages {
         waiting.tries += u8::from(!std::mem::replace(&mut waiting.is_trying, false));
         let tries = waiting.tries;
         let due_ms = until_ms.max(desk.now_ms + pause_ms(tries));
-        let ends_ms = waiting.seen_ms.max(self.open_ms) + PATIENCE_MS;
+        let ends_ms = waiting.seen_ms + PATIENCE_MS;
         if desk.is_last_try() || tries >= MOST_TRIES || due_ms >= ends_ms {
             return self.finish(desk, key, End::Own(outcome));
         }
@@ -189,38 +188,6 @@ impl Pages {
         self.queue.add(waiting.domain, waiting.place(), key);
         Ok(())
     }
-}
-
-/// Keeps what a site said, or that it said nothing and when it may be asked again at all.
-fn keep(desk: &mut Desk<'_>, origin: &str, rules: Option<Rules>, until_ms: i64) -> Result<(), WatcherError> {
-    let now_ms = desk.now_ms;
-    desk.metrics.pages.site(rules.is_some());
-    let site = match rules {
-        Some(rules) => {
-            Stored { read_ms: now_ms, good_until_ms: now_ms + DAY, rules: Some(rules), until_ms: 0 }
-        }
-        None => {
-            // What it said last goes on, for a month.
-            let last = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
-            let last = last.as_deref().and_then(from_bytes::<Stored>);
-            let last = last.filter(|site| now_ms - site.read_ms < FORGET_SITES_MS);
-            let (read_ms, rules) = last.map_or((0, None), |site| (site.read_ms, site.rules));
-            Stored { read_ms, good_until_ms: now_ms + UNREACHABLE_MS, rules, until_ms }
-        }
-    };
-    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&site));
-    // The next turn reads it.
-    desk.outbox.flush()
-}
-
-/// Writes down that a site wants to be left alone: the next process must know.
-fn remember(desk: &mut Desk<'_>, url: &Url, until_ms: i64) -> Result<(), WatcherError> {
-    let origin = url.origin().ascii_serialization();
-    let site = desk.outbox.get_in(ROBOTS, origin.as_bytes())?;
-    let site = site.as_deref().and_then(from_bytes::<Stored>).unwrap_or_default();
-    desk.outbox.put_in(ROBOTS, origin.as_bytes(), to_bytes(&Stored { until_ms, ..site }));
-    // What it allows may be looked up next.
-    desk.outbox.flush()
 }
 
 /// Until when a registered domain wants to be left alone, where it says so.

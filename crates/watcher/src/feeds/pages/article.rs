@@ -30,6 +30,10 @@ pub(in crate::feeds) struct Article {
 const MOST_ELEMENTS: usize = 20_000;
 /// More data about an article than this is not looked into.
 const MOST_DATA_BYTES: usize = 64 << 10;
+/// Of a headline or a list of authors: each is a header of a message.
+const MOST_LINE_BYTES: usize = 1024;
+/// Of a date or a language.
+const MOST_WORD_BYTES: usize = 64;
 /// A text with fewer letters is a notice ("enable JavaScript", "accept cookies").
 const FEWEST_LETTERS: usize = 100;
 /// Declarations of a charset stand at the start.
@@ -85,16 +89,30 @@ fn extract(html: &str, url: &Url) -> Result<Article, PageOutcome> {
     if letters(&text) < FEWEST_LETTERS {
         return Err(PageOutcome::NoArticle);
     }
-    let told =
-        |value: Option<String>| value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    // What is longer is no date and no language; a headline is one as far as it goes.
+    let short = |value: Option<String>| told(value?).filter(|value| value.len() <= MOST_WORD_BYTES);
     Ok(Article {
         text,
-        title: told(Some(read::one_line(&article.title))),
-        author: told(article.byline),
-        published: told(article.published_time),
-        language: told(article.lang),
+        title: told(cut(read::one_line(&article.title))),
+        author: article.byline.and_then(|byline| told(cut(read::one_line(&byline)))),
+        published: short(article.published_time),
+        language: short(article.lang),
         canonical,
     })
+}
+
+/// What a page says, if it says something.
+fn told(value: String) -> Option<String> {
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// A line up to the limit, and its last word whole.
+fn cut(mut line: String) -> String {
+    if line.len() > MOST_LINE_BYTES {
+        line.truncate(line.floor_char_boundary(MOST_LINE_BYTES));
+        line.truncate(line.rfind(' ').unwrap_or(line.len()));
+    }
+    line
 }
 
 /// How much of a text can be read: white space does not count.
@@ -136,6 +154,7 @@ fn declared(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feeds::tests::processor;
 
     const PARAGRAPH: &str = "The council of the harbour town decided on Tuesday to build a fourth quay, after years of talks with the fishermen, who had feared for their berths, and with the railway.";
 
@@ -225,11 +244,33 @@ mod tests {
     }
 
     #[test]
-    fn hostile_pages_end_soon() {
+    fn what_a_page_says_of_itself_has_an_end() {
+        let long = "word ".repeat(100_000);
+        let head = format!(
+            "<meta property='og:title' content='{long}'><meta name='author' content='{long}'><meta property='article:published_time' content='{long}'>"
+        );
+        let html = page(&head, &three()).replace("en-GB", &long).replace("Fourth quay - Harbour News", &long);
+        let article = found(&html).expect("an article");
+        let kept = "word ".repeat(MOST_LINE_BYTES / 5);
+        let kept = Some(kept.trim());
+        assert_eq!((article.title.as_deref(), article.author.as_deref()), (kept, kept));
+        assert_eq!((article.published, article.language), (None, None));
+    }
+
+    #[test]
+    fn hostile_pages_cost_no_more_than_long_articles() {
+        let article = page("", &three().repeat(1000));
+        let (read, usual) = processor::cost(|| found(&article));
+        assert!(read.is_ok());
+        let for_each_byte = usual as f64 / article.len() as f64;
         let attributes: String = (0..100_000).map(|number| format!(" a{number}")).collect();
         let bodies = ["<div>".repeat(100_000), "<p>x".repeat(30_000), "<table>".repeat(5_000)];
         for body in bodies.into_iter().chain([format!("<p{attributes}>")]) {
-            assert_eq!(found(&page("", &body)), Err(PageOutcome::NoArticle));
+            let html = page("", &body);
+            let (read, cost) = processor::cost(|| found(&html));
+            assert_eq!(read, Err(PageOutcome::NoArticle));
+            let factor = cost as f64 / html.len() as f64 / for_each_byte;
+            assert!(factor < 8.0, "{factor} times the processor of an article for each byte");
         }
     }
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::PageOutcome;
 use super::article::{self, letters};
-use super::robots::Rules;
+use super::robots::{MOST_BYTES, Rules};
 use super::verdict::{Site, Verdict, of_page, of_site};
 use crate::feeds::address::{Allowed, check_url};
 use crate::feeds::budget::GAP_MS;
@@ -176,9 +176,10 @@ fn robots(
     at.set_path("/robots.txt");
     at.set_query(None);
     let mut hops = 0;
+    let client = client.first(MOST_BYTES + 1);
     loop {
         let request = Request { url: at.clone(), etag: None, last_modified: None };
-        let (answer, response) = asker.send(client, &request, GAP_MS);
+        let (answer, response) = asker.send(&client, &request, GAP_MS);
         let status = match &answer {
             Answer::Came(came) => Some(came.status),
             Answer::Failed(_) => None,

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use crate::feeds::address::MOST_URL_BYTES;
 use crate::feeds::budget::Domain;
 
 /// Parameters that say how a reader came, and nothing about what is read; with who writes them, by their maker's own documentation. A `*` at the end
@@ -86,20 +87,36 @@ fn is_tracking(pair: &str) -> bool {
     })
 }
 
-/// The address of an item without its page: its link, cleaned. `None` where that is no address of the web.
+/// The address of an item without its page: its link, cleaned. `None` where that is no address of the web, or names a user.
 pub(in crate::feeds) fn of_link(link: &str) -> Option<String> {
-    let url = Url::parse(link.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let link = Some(link.trim()).filter(|link| link.len() <= MOST_URL_BYTES)?;
+    let url =
+        Url::parse(link).ok().filter(|url| matches!(url.scheme(), "http" | "https") && !names_user(url))?;
     Some(clean(&url).into())
 }
+
+/// Whether it carries a user name or password: nobody's one address does.
+fn names_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// What a page calls its one address is not believed if it is longer.
+const MOST_CANONICAL_BYTES: usize = 2 << 10;
 
 /// The address of a page: what it calls its canonical one, if that is believable, or else where it was found, cleaned.
 ///
 /// Believed is an address of the same registered domain that is not merely the site's front page: templates with a fault name that for every article.
 /// One of another owner is not: whoever reprints may say so, but so may whoever wants to be taken for another.
 pub(super) fn of_page(found_at: &Url, says: Option<&str>) -> String {
-    let said = says.and_then(|says| found_at.join(says.trim()).ok()).filter(|url| {
+    let says = says.map(str::trim).filter(|says| says.len() <= MOST_CANONICAL_BYTES);
+    let said = says.and_then(|says| found_at.join(says).ok()).filter(|url| {
+        let is_short = url.as_str().len() <= MOST_CANONICAL_BYTES;
         let is_front = url.path() == "/" && url.query().is_none() && found_at.path() != "/";
-        matches!(url.scheme(), "http" | "https") && Domain::of(url) == Domain::of(found_at) && !is_front
+        matches!(url.scheme(), "http" | "https")
+            && Domain::of(url) == Domain::of(found_at)
+            && !is_front
+            && is_short
+            && !names_user(url)
     });
     clean(said.as_ref().unwrap_or(found_at)).into()
 }
@@ -128,6 +145,11 @@ mod tests {
             assert_eq!(of_link(link).as_deref(), Some(cleaned));
         }
         assert_eq!(of_link("urn:uuid:7"), None);
+        assert_eq!(
+            (of_link("https://me@news.example/a"), of_link("https://:me@news.example/a")),
+            (None, None)
+        );
+        assert_eq!(of_link(&format!("https://news.example/{}", "a".repeat(MOST_URL_BYTES))), None);
         assert_eq!(of_link("news"), None);
     }
 
@@ -141,6 +163,7 @@ mod tests {
     #[test]
     fn a_page_is_believed_about_its_own_site() {
         let found = Url::parse("https://m.news.example/a/7?utm_source=x&page=2").expect("an address");
+        let (long, escaped) = ("a".repeat(MOST_CANONICAL_BYTES + 1), "خ".repeat(MOST_CANONICAL_BYTES / 3));
         for (says, canonical) in [
             (Some("https://www.news.example/a/7?utm_medium=y"), "https://www.news.example/a/7"),
             (Some("/story"), "https://m.news.example/story"),
@@ -148,6 +171,10 @@ mod tests {
             (Some("https://www.news.example/"), "https://m.news.example/a/7?page=2"),
             (Some("javascript:void(0)"), "https://m.news.example/a/7?page=2"),
             (Some("http://["), "https://m.news.example/a/7?page=2"),
+            (Some("https://me:secret@www.news.example/a/7"), "https://m.news.example/a/7?page=2"),
+            (Some("https://me@www.news.example/a/7"), "https://m.news.example/a/7?page=2"),
+            (Some(&long), "https://m.news.example/a/7?page=2"),
+            (Some(&escaped), "https://m.news.example/a/7?page=2"),
             (None, "https://m.news.example/a/7?page=2"),
         ] {
             assert_eq!(of_page(&found, says), canonical, "{says:?}");

@@ -18,6 +18,7 @@ mod outcome;
 mod queue;
 mod readers;
 mod robots;
+mod sites;
 mod state;
 mod turn;
 mod verdict;
@@ -40,8 +41,9 @@ pub(crate) use self::metrics::PageMetrics;
 pub use self::outcome::PageOutcome;
 use self::queue::{Key, Queue};
 pub(super) use self::readers::Readers;
+use self::sites::Sites;
 pub use self::state::{PAGES, ROBOTS, WAITING};
-use self::state::{Plan, Saved, Site, from_bytes, from_key, to_bytes};
+use self::state::{Plan, Saved, from_bytes, from_key, to_bytes};
 use super::address::check_url;
 use super::budget::Domain;
 use super::common::{Budget, Common, Load};
@@ -50,7 +52,7 @@ use super::deliver;
 use super::engine::Delivered;
 use super::fetch::Client;
 use super::metrics::FeedMetrics;
-use super::policy::{DAY, HOUR, MINUTE};
+use super::policy::{HOUR, MINUTE};
 use super::reading::Item;
 use super::roster::{Entry, Roster};
 use crate::WatcherError;
@@ -60,7 +62,7 @@ use crate::outbox::Outbox;
 pub(super) const FAILPOINTS: [&str; 4] =
     ["feeds.page.waiting", "feeds.page.asked", "feeds.page.answer", "feeds.page.done"];
 
-/// An item is delivered this long after it was found, whatever became of its page.
+/// An item is delivered this long after it was found, whatever became of its page, of the process or of our own network.
 pub const PATIENCE_MS: i64 = 6 * HOUR;
 /// Tries of a page, so long after one another.
 const PAUSES_MS: [i64; 3] = [10 * MINUTE, HOUR, 3 * HOUR];
@@ -72,8 +74,6 @@ const MOST_WAITING: usize = 500_000;
 const DRAIN_PATIENCE_MS: i64 = MINUTE;
 /// Pages under way, at most: each may be a few megabytes.
 const MOST_IN_FLIGHT: usize = 50;
-/// Files of sites that nobody asked about for so long are forgotten.
-const FORGET_SITES_MS: i64 = 30 * DAY;
 
 /// What the poller lends.
 pub(super) struct Desk<'a> {
@@ -163,9 +163,9 @@ pub(super) struct Pages {
     landing: Sender<answer::Landed>,
     landed: Receiver<answer::Landed>,
     started_ms: i64,
-    /// Since when pages are asked without a break: patience begins there at the earliest.
-    open_ms: i64,
-    swept_ms: i64,
+    sites: Sites,
+    /// A drain has begun: all that waits is due.
+    is_draining: bool,
     number: u64,
     /// Something was delivered since the last look.
     has_delivered: bool,
@@ -188,7 +188,7 @@ impl Pages {
         let has_inside = !config.allowed.0.is_empty();
         let homes = wanted.clone().filter(|_| has_inside).filter_map(home).collect();
         let (landing, landed) = channel();
-        let open_ms = clock();
+        let started_ms = clock();
         Ok(Self {
             client: common.client.for_pages(),
             outside: common.client.for_pages().outside(),
@@ -206,9 +206,9 @@ impl Pages {
             tasks: JoinSet::new(),
             landing,
             landed,
-            started_ms: open_ms,
-            open_ms,
-            swept_ms: open_ms,
+            started_ms,
+            sites: Sites::default(),
+            is_draining: false,
             number: 0,
             has_delivered: false,
         })
@@ -239,7 +239,7 @@ impl Pages {
                 desk.outbox.flush()?;
             }
         }
-        self.forget_sites(desk)
+        self.sites.look_through(desk)
     }
 
     /// Whether a feed's items wait for their pages.
@@ -411,30 +411,43 @@ impl Pages {
     pub(super) fn sweep(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
         self.show();
         self.queue.sweep(desk.now_ms);
-        if desk.now_ms - self.swept_ms >= DAY { self.forget_sites(desk) } else { Ok(()) }
+        self.end_waits(desk)?;
+        self.sites.sweep(desk)
+    }
+
+    /// Delivers what has waited for as long as it may, wherever it stands: in a line that is held, or while nobody is asked.
+    fn end_waits(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
+        let is_over = |one: &Waiting| !one.is_trying && desk.now_ms >= one.seen_ms + PATIENCE_MS;
+        let mut over: Vec<(u64, Key)> = self
+            .waiting
+            .iter()
+            .filter(|(_, one)| is_over(one))
+            .map(|(key, one)| (one.number, *key))
+            .collect();
+        over.sort_unstable();
+        // What was put to wait just now is looked up.
+        desk.outbox.flush()?;
+        for (_, key) in over {
+            self.finish(desk, key, End::Own(PageOutcome::NotReached))?;
+            if desk.outbox.is_full() {
+                desk.outbox.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A drain leaves nothing behind: whoever waits for another try has it now.
+    fn hasten(&mut self, now_ms: i64) {
+        for (key, waiting) in self.waiting.iter_mut().filter(|(_, one)| one.due_ms > now_ms) {
+            self.queue.remove(waiting.domain, waiting.place(), *key);
+            waiting.due_ms = now_ms;
+            self.queue.add(waiting.domain, waiting.place(), *key);
+        }
     }
 
     fn show(&mut self) {
         self.metrics.waiting(&mut self.told, self.waiting.len());
         self.metrics.given_up(self.readers.given_up());
-    }
-
-    /// Forgets sites that nobody asked about for long. Those that want to be left alone are.
-    fn forget_sites(&mut self, desk: &mut Desk<'_>) -> Result<(), WatcherError> {
-        self.swept_ms = desk.now_ms;
-        let (mut old, mut held) = (Vec::new(), Vec::new());
-        let before_ms = desk.now_ms - FORGET_SITES_MS;
-        desk.outbox.scan_in(ROBOTS, b"", &mut |key, value| {
-            let site = from_bytes::<Site>(value).unwrap_or_default();
-            if site.until_ms > desk.now_ms {
-                held.push((super::roster::domain(&String::from_utf8_lossy(key)), site.until_ms));
-            } else if site.good_until_ms < before_ms {
-                old.push(key.to_vec());
-            }
-        })?;
-        held.into_iter().for_each(|(domain, until_ms)| desk.budget.back_off(domain, until_ms));
-        old.iter().for_each(|key| desk.outbox.delete_in(ROBOTS, key));
-        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! robots.txt (RFC 9309): what a site asks programs to leave alone, and how slowly they shall come.
 
+use std::collections::HashSet;
+
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
@@ -8,6 +10,9 @@ use url::{Position, Url};
 pub(super) const TOKEN: &str = "barid";
 /// The RFC wants at least so much of a file to be read; what comes after it is not.
 pub(super) const MOST_BYTES: usize = 500 << 10;
+/// Rules that are kept of one site, about. More of them than this are no site's that wants to be read by programs: then nothing is allowed, which
+/// breaks no rule of theirs (RFC 9309 lets us read less than they allow, never more).
+const MOST_KEPT_BYTES: usize = 64 << 10;
 /// More of a line than this is no rule.
 const MOST_LINE_BYTES: usize = 16 << 10;
 /// A longer `Crawl-delay` is kept as this: at one request an hour no article would ever come.
@@ -43,7 +48,19 @@ impl Rules {
             .split(|byte| matches!(byte, b'\n' | b'\r'))
             .filter_map(|line| record(&line[..line.len().min(MOST_LINE_BYTES)]))
             .for_each(|(key, value)| reader.take(key, &value));
-        if reader.names_us { reader.ours } else { reader.everybody }
+        if reader.names_us { reader.ours.kept() } else { reader.everybody.kept() }
+    }
+
+    /// As it is kept: each rule once, and not without end.
+    fn kept(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.rules.retain(|rule| seen.insert((rule.allows, rule.pattern.clone())));
+        if self.rules.iter().map(|rule| rule.pattern.len() + size_of::<u32>()).sum::<usize>()
+            > MOST_KEPT_BYTES
+        {
+            self.rules = vec![Rule { allows: false, pattern: "/".to_owned() }];
+        }
+        self
     }
 
     /// Whether the address may be asked: the longest rule that fits decides, and of two as long ones the kind one.
@@ -192,6 +209,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feeds::tests::processor;
 
     fn allows(file: &str, path: &str) -> bool {
         let url = Url::parse("https://news.example").and_then(|base| base.join(path)).expect("an address");
@@ -313,11 +331,44 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_takes_time_in_line_with_its_length() {
+        let cost = |letters: usize| {
+            let (pattern, path) =
+                (format!("/{}x$", "*a".repeat(letters / 2)), format!("/{}", "a".repeat(letters)));
+            let (is_fit, cost) = processor::cost(|| fits(&pattern, &path));
+            assert!(!is_fit);
+            cost
+        };
+        let (short, long) = (cost(20_000), cost(400_000));
+        // By the square of the length it would be 400 times.
+        assert!(long < 100 * short, "{long} ns for 20 times what takes {short} ns");
+    }
+
+    #[test]
     fn a_delay_is_kept_up_to_a_minute() {
         let delay =
             |value: &str| Rules::parse(format!("user-agent: *\ncrawl-delay: {value}").as_bytes()).delay_ms;
         let found = ["5", "0.5", "3600", "-1", "soon", "1e400", "NaN"].map(delay);
         assert_eq!(found, [5000, 500, MOST_DELAY_MS, 0, 0, MOST_DELAY_MS, 0]);
+    }
+
+    #[test]
+    fn more_rules_than_are_kept_allow_nothing_and_the_same_one_is_kept_once() {
+        let file = |count: usize, pattern: &dyn Fn(usize) -> String| {
+            let rules: String = (0..count).map(|number| format!("disallow: {}\n", pattern(number))).collect();
+            format!("user-agent: *\ncrawl-delay: 5\n{rules}allow: /open\n")
+        };
+        let rules = |file: &str| Rules::parse(file.as_bytes());
+        let same = rules(&file(20_000, &|_| "/closed".to_owned()));
+        assert_eq!((same.rules.len(), same.delay_ms), (2, 5000));
+        let many = file(4000, &|number| format!("/closed/{number:04}"));
+        assert!(allows(&many, "/open") && !allows(&many, "/closed/3999"), "4000 are kept");
+        let more = file(5000, &|number| format!("/closed/{number:04}/and-so-on"));
+        assert!(!allows(&more, "/open") && !allows(&more, "/"), "too many");
+        assert_eq!(
+            rules(&more),
+            Rules { rules: vec![Rule { allows: false, pattern: "/".into() }], delay_ms: 5000 }
+        );
     }
 
     #[test]
@@ -327,8 +378,6 @@ mod tests {
         file.extend_from_slice(b"\ndisallow: /early\ndisallow: /a-late-one\n");
         let rules = Rules::parse(&file);
         assert_eq!(rules.rules, [Rule { allows: false, pattern: "/early".into() }]);
-        let stars = format!("/{}x$", "*a".repeat(100_000));
-        assert!(!fits(&stars, &format!("/{}", "a".repeat(200_000))), "in no time");
         assert_eq!(Rules::parse(&[0xff; 1000]), Rules::default());
     }
 }

@@ -6,8 +6,8 @@ use url::Url;
 use super::answer::{Landed, What};
 use super::queue::Key;
 use super::readers::{MOST_TIME, Readers};
-use super::robots::Rules;
-use super::state::{PAGES, Plan, ROBOTS, Site, from_bytes, key as key_of, to_bytes};
+use super::robots::{MOST_BYTES, Rules};
+use super::state::{PAGES, Plan, from_bytes, key as key_of, to_bytes};
 use super::{
     DRAIN_PATIENCE_MS, Desk, End, MOST_IN_FLIGHT, PATIENCE_MS, PAUSES_MS, PageOutcome, Pages, Waiting,
     article,
@@ -60,12 +60,14 @@ impl Pages {
     pub(in crate::feeds) fn begin(&mut self, desk: &mut Desk<'_>) -> Result<Vec<Ready>, WatcherError> {
         match desk.wish {
             Wish::Stop => return Ok(Vec::new()),
-            // Nobody is asked, and nobody's patience ends.
-            Wish::Run | Wish::Drain if desk.is_down => {
-                self.open_ms = desk.now_ms;
-                return Ok(Vec::new());
+            // Nobody is asked.
+            Wish::Run | Wish::Drain if desk.is_down => return Ok(Vec::new()),
+            Wish::Run => {}
+            Wish::Drain => {
+                if !std::mem::replace(&mut self.is_draining, true) {
+                    self.hasten(desk.now_ms);
+                }
             }
-            Wish::Run | Wish::Drain => {}
         }
         let most = desk.config.max_in_flight;
         let room = (most / 2).clamp(1, MOST_IN_FLIGHT).min(most.saturating_sub(desk.polls));
@@ -113,7 +115,7 @@ impl Pages {
     fn turn(&mut self, desk: &mut Desk<'_>, key: Key) -> Result<Turn, WatcherError> {
         let Some(waiting) = self.waiting.get(&key) else { return Ok(Turn::Done) };
         let (line, seen_ms) = (waiting.domain, waiting.seen_ms);
-        let ends_ms = seen_ms.max(self.open_ms) + PATIENCE_MS;
+        let ends_ms = seen_ms + PATIENCE_MS;
         let ended = if waiting.is_trying {
             None
         } else if waiting.tries >= MOST_TRIES {
@@ -184,8 +186,7 @@ impl Pages {
             },
         };
         let origin = url.origin().ascii_serialization();
-        let site = desk.outbox.get_in(ROBOTS, origin.as_bytes())?.as_deref().and_then(from_bytes::<Site>);
-        let Some(site) = site.filter(|site| desk.now_ms < site.good_until_ms) else {
+        let Some(site) = self.sites.get(desk, &origin)? else {
             let mut robots = url;
             robots.set_path("/robots.txt");
             robots.set_query(None);
@@ -210,13 +211,18 @@ impl Pages {
             let home = self.homes.get(&one.key.0).cloned();
             let (clock, readers) = (self.clock.clone(), self.readers.clone());
             let sending = async move {
-                let (result, cost) = match home {
-                    Some(home) => match client.is_inside(&home).await {
-                        Ok(true) => client.send(&one.request).await,
-                        Ok(false) => outside.send(&one.request).await,
-                        Err(failure) => (Err(failure), Cost::default()),
-                    },
-                    None => outside.send(&one.request).await,
+                let is_inside = match home {
+                    Some(home) => client.is_inside(&home).await,
+                    None => Ok(false),
+                };
+                let client = is_inside.map(|is_inside| if is_inside { client } else { outside });
+                let (result, cost) = match (client, &one.what) {
+                    (Err(failure), _) => (Err(failure), Cost::default()),
+                    // One byte more says that it was cut.
+                    (Ok(client), What::Robots { .. }) => {
+                        client.first(MOST_BYTES + 1).send(&one.request).await
+                    }
+                    (Ok(client), What::Page { .. }) => client.send(&one.request).await,
                 };
                 let mut landed = Landed { ready: one, answer: None, rules: None, article: None, cost };
                 match result {

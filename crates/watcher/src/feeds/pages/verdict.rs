@@ -31,6 +31,7 @@ pub(super) fn of_site(
         Some(Answer::Came(Came { status: 200 | 226, is_challenge: false, .. })) => {
             rules.cloned().map_or(Site::Unreachable, Site::Says)
         }
+        Some(Answer::Came(Came { status: 204, .. })) => Site::Says(Rules::default()),
         // Some say so to whoever asks too often: that is no permission.
         Some(Answer::Came(Came { status: 429, .. })) => Site::Unreachable,
         Some(Answer::Came(Came { status: 400..=499, .. })) => Site::Says(Rules::default()),

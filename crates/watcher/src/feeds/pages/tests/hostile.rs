@@ -7,7 +7,7 @@ use barid_log::{Batch, Change, Control, Limit, LogError, Table, Ticket, Unit, Wi
 use barid_record::Topic;
 use bytes::Bytes;
 
-use super::{SENTENCE, html, missing, page, paths, place, rss, said, told};
+use super::{SENTENCE, html, missing, page, paths, place, rss, run_until, said, told};
 use crate::feeds::FeedsSummary;
 use crate::feeds::common::Common;
 use crate::feeds::engine::Feed;
@@ -15,7 +15,7 @@ use crate::feeds::fetch::{Resolve, Resolved};
 use crate::feeds::pages::state::Plan;
 use crate::feeds::pages::{PageOutcome, Pages};
 use crate::feeds::policy::HOUR;
-use crate::feeds::roster::Roster;
+use crate::feeds::roster::{Roster, domain};
 use crate::feeds::tests::place::Place;
 use crate::feeds::tests::server::{Server, answer};
 
@@ -248,4 +248,102 @@ fn what_the_operator_allows_is_open_to_items_of_the_operators_own_feeds_only() {
         ["/feed", "/robots.txt", "/inside"],
         "a stranger's try said nothing of the site"
     );
+}
+
+#[test]
+fn the_pause_that_a_site_asks_for_is_kept_by_all_pollers_of_a_process() {
+    let server = Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("a", "/a", "own")]).as_bytes()),
+        _ => answer(stream, "200 OK", &[], b"user-agent: *\ndisallow: /\ncrawl-delay: 60"),
+    });
+    let mut place = place(&[server.url("/feed")]);
+    place.speed = 1;
+    let clock = place.clock();
+    let common = Common::new(&place.config, clock()).expect("a runtime");
+    place.beside_in(&common, || {
+        while place.metrics.answered() < 2 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert_eq!(paths(&server), ["/feed", "/robots.txt"]);
+    let site = domain(&server.url("/a"));
+    // Long after the gap between any two requests.
+    let now_ms = clock() + 5000;
+    let later_ms =
+        common.budget(clock()).take_unclaimed(site, now_ms).expect_err("a minute from the answer on");
+    assert!(later_ms > now_ms + 10_000, "{later_ms} at {now_ms}");
+}
+
+#[test]
+fn of_a_long_robots_txt_the_beginning_counts_and_an_empty_answer_is_none() {
+    let long = Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => {
+            let items = [("open", "/open", "own"), ("closed", "/closed", "own"), ("late", "/late", "own")];
+            answer(stream, "200 OK", &[], rss(asked, &items).as_bytes());
+        }
+        "/robots.txt" => {
+            let rest = "# nothing\n".repeat(500_000);
+            let body = format!("user-agent: *\ndisallow: /closed\n{rest}disallow: /late\n");
+            answer(stream, "200 OK", &[], body.as_bytes());
+        }
+        _ => html(stream, &page("Read", "")),
+    });
+    let empty = Server::start_at("127.0.0.2", |asked, stream| match asked.path.as_str() {
+        "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("any", "/any", "own")]).as_bytes()),
+        "/robots.txt" => answer(stream, "204 No Content", &[], b""),
+        _ => html(stream, &page("Read", "")),
+    });
+    let place = place(&[long.url("/feed"), empty.url("/feed")]);
+    place.drain();
+    let mut found = told(&place.documents());
+    found.sort();
+    let expected =
+        [("any", true), ("closed", false), ("late", true), ("open", true)].map(|(key, is_read)| {
+            if is_read {
+                said(key, PageOutcome::Page, "Read 1")
+            } else {
+                said(key, PageOutcome::Robots, "own")
+            }
+        });
+    assert_eq!(found, expected);
+}
+
+/// A feed whose pages fail, and a run that has tried each once.
+fn tried_once(place: &Place) {
+    let (control, metrics) = (Control::default(), place.metrics.clone());
+    // Feed, robots.txt, page.
+    run_until(place, &control, move || metrics.answered() >= 3);
+    assert!(place.documents().is_empty());
+}
+
+fn failing() -> Server {
+    Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("a", "/a", "own")]).as_bytes()),
+        "/robots.txt" => missing(stream),
+        _ => answer(stream, "500 Internal Server Error", &[], b""),
+    })
+}
+
+#[test]
+fn a_drain_leaves_nothing_behind_that_waits_for_another_try() {
+    let server = failing();
+    let place = place(&[server.url("/feed")]);
+    tried_once(&place);
+    place.drain();
+    assert_eq!(told(&place.documents()), [said("a", PageOutcome::ServerError, "own")]);
+    assert_eq!(paths(&server), ["/feed", "/robots.txt", "/a", "/a"]);
+}
+
+#[test]
+fn six_hours_are_over_six_hours_after_the_item_was_found_whoever_ran_meanwhile() {
+    let server = failing();
+    let mut place = place(&[server.url("/feed")]);
+    tried_once(&place);
+    place.speed = 1;
+    paths(&server);
+    place.later(7 * HOUR);
+    let (control, metrics) = (Control::default(), place.metrics.clone());
+    run_until(&place, &control, move || metrics.pages.total() == 1);
+    assert_eq!(told(&place.documents()), [said("a", PageOutcome::NotReached, "own")]);
+    assert!(!paths(&server).contains(&"/a".to_owned()), "its time was over");
 }
