@@ -3,21 +3,21 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use barid_log::{Batch, Change, Control, Limit, LogError, Table, Ticket, Unit, Wish, Worker};
+use barid_log::{Batch, Change, Control, Limit, Log, LogError, Table, Ticket, Unit, Wish, Worker};
 use barid_record::Topic;
 use bytes::Bytes;
 
 use super::{SENTENCE, html, missing, page, paths, place, rss, run_until, said, told};
-use crate::feeds::FeedsSummary;
 use crate::feeds::common::Common;
 use crate::feeds::engine::Feed;
 use crate::feeds::fetch::{Resolve, Resolved};
 use crate::feeds::pages::state::Plan;
-use crate::feeds::pages::{PageOutcome, Pages};
+use crate::feeds::pages::{PageOutcome, Pages, ROBOTS};
 use crate::feeds::policy::HOUR;
 use crate::feeds::roster::{Roster, domain};
 use crate::feeds::tests::place::Place;
 use crate::feeds::tests::server::{Server, answer};
+use crate::feeds::{FeedsSummary, worker_spec};
 
 /// A log that takes messages and changes up to a limit, and counts what became durable.
 struct Narrow {
@@ -346,4 +346,25 @@ fn six_hours_are_over_six_hours_after_the_item_was_found_whoever_ran_meanwhile()
     run_until(&place, &control, move || metrics.pages.total() == 1);
     assert_eq!(told(&place.documents()), [said("a", PageOutcome::NotReached, "own")]);
     assert!(!paths(&server).contains(&"/a".to_owned()), "its time was over");
+}
+
+#[test]
+fn a_site_that_nobody_asks_about_is_forgotten_after_two_days() {
+    let server = Server::start(|asked, stream| match asked.path.as_str() {
+        "/feed" => answer(stream, "200 OK", &[], rss(asked, &[("a", "/a", "own")]).as_bytes()),
+        "/robots.txt" => missing(stream),
+        _ => html(stream, &page("Read", "")),
+    });
+    let place = place(&[server.url("/feed")]);
+    let sites = |later_ms: i64| {
+        place.later(later_ms).drain();
+        let log = place.log();
+        let mut worker = log.worker(worker_spec()).expect("the only poller");
+        let mut sites = 0;
+        worker.scan(ROBOTS, b"", &mut |_, _| sites += 1).expect("readable");
+        drop(worker);
+        log.close().expect("the log closes");
+        sites
+    };
+    assert_eq!([0, 47 * HOUR, 2 * HOUR].map(sites), [1, 1, 0]);
 }
