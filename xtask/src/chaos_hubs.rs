@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use barid_log::{EmbeddedReader, Log};
+use barid_record::Topic;
 use barid_watcher::feeds::websub::PUSHED;
 use ring::hmac;
 use rustix::process::{Pid, Signal, kill_process};
@@ -115,8 +117,14 @@ impl Stand {
         command.spawn().map(Process).map_err(io("starting barid"))
     }
 
-    /// Item 0, which the poll brought, and those that were pushed: `items` in all.
+    /// Item 0, which the poll brought, and those that were pushed: `items` in all. In the sink, and before that as a document: the stage would leave out a second one.
     fn each_once(&self, items: u64) -> Result<(), TaskError> {
+        let reader = EmbeddedReader::open(&self.folder.join("data"));
+        let documents = reader.and_then(|reader| reader.end(Topic::Raw, 0));
+        let documents = documents.map_err(|error| TaskError::Said(format!("reading the log: {error}")))?;
+        if documents != items {
+            return said(&format!("{items} items, and {documents} documents"));
+        }
         let mut found: BTreeMap<String, usize> = BTreeMap::new();
         for entry in std::fs::read_dir(self.folder.join("data/records")).map_err(io("listing records"))? {
             let path = entry.map_err(io("listing records"))?.path();
