@@ -34,6 +34,10 @@ struct File {
     moved_heard: u32,
     /// Whether the request under way is an audit.
     is_audit: bool,
+    /// Whether it looks for a hub; that one did and was answered; that the poller says that it keeps such an answer.
+    seeks_hub: bool,
+    has_sought: bool,
+    keeps_sought: bool,
 }
 
 /// What was counted.
@@ -46,13 +50,15 @@ pub(crate) struct Judge {
     pub(crate) first: u64,
     pub(crate) after_loss: u64,
     pub(crate) audits: u64,
+    pub(crate) sought: u64,
+    pub(crate) sought_again: u64,
 }
 
 /// A poll's first request, or one that follows a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    First { is_audit: bool },
-    Redirected { is_audit: bool },
+    First { is_audit: bool, seeks_hub: bool },
+    Redirected { is_audit: bool, seeks_hub: bool },
 }
 
 impl Judge {
@@ -113,9 +119,9 @@ impl Judge {
                 }
             }
         }
-        let (Kind::First { is_audit } | Kind::Redirected { is_audit }) = kind;
+        let (Kind::First { is_audit, seeks_hub } | Kind::Redirected { is_audit, seeks_hub }) = kind;
         let pair = (request.etag.clone(), request.last_modified.clone());
-        file.is_audit = is_audit;
+        (file.is_audit, file.seeks_hub) = (is_audit, seeks_hub);
         if pair != (None, None) && !file.given.get(&url).is_some_and(|given| given.contains(&pair)) {
             broken.push(("validator", format!("{feed}: {url} never gave that pair")));
         }
@@ -145,6 +151,17 @@ impl Judge {
                     self.audits += 1;
                     let since = now_ms - earlier.unwrap_or(0);
                     broken = (since < DAY).then(|| format!("{feed}: audits {} h apart", since / HOUR));
+                } else if file.seeks_hub {
+                    let since = now_ms - earlier.unwrap_or(0);
+                    if file.keeps_sought {
+                        broken = Some(format!("{feed}: asked twice for a hub"));
+                    } else if since < DAY {
+                        broken = Some(format!("{feed}: asked for a hub {} h after the last", since / HOUR));
+                    } else if std::mem::replace(&mut file.has_sought, true) {
+                        self.sought_again += 1;
+                    } else {
+                        self.sought += 1;
+                    }
                 } else if file.lost.get(&url).is_some_and(|lost| *lost > 0) && !file.kept.contains(&url) {
                     self.after_loss += 1;
                 } else {
@@ -169,6 +186,7 @@ impl Judge {
         if let Some(words) = words {
             file.words = words;
             file.kept.insert(url.to_owned());
+            file.keeps_sought |= file.seeks_hub && file.has_sought;
             file.lost.remove(url);
         }
         file.moved_heard += u32::from(heard_move);

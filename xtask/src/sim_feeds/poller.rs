@@ -20,6 +20,8 @@ use super::writer::{DAY, HOUR};
 
 /// A Monday.
 pub(crate) const START: i64 = 1_693_785_600_000;
+/// From then on hubs are wanted, and nobody names one: every feed known before is asked for its whole document once more.
+const HUBS_FROM: i64 = START + 2 * DAY;
 
 /// What happens next.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +178,7 @@ impl World {
         if let Some((poll, request, heard_move)) = self.redirected.remove(&site) {
             match self.budget.take(Domain::of(&request.url), now_ms) {
                 Ok(()) => {
-                    let kind = Kind::Redirected { is_audit: poll.is_audit };
+                    let kind = Kind::Redirected { is_audit: poll.is_audit, seeks_hub: poll.seeks_hub };
                     self.send(site, poll, request, heard_move, kind, now_ms);
                 }
                 Err(later_ms) => {
@@ -201,8 +203,11 @@ impl World {
             self.budget.give_back(domain, now_ms);
             return self.at(clear_ms, Event::Due(site));
         }
-        let Ok((poll, request)) = engine::begin(&state, now_ms, &Allowed::default()) else { return };
-        if guard::broken(&feed, &state, &request, poll.is_audit, now_ms).is_some() {
+        let seeks_hub = now_ms >= HUBS_FROM && state.seeks_hub(now_ms);
+        let Ok((poll, request)) = engine::begin(&state, now_ms, &Allowed::default(), seeks_hub) else {
+            return;
+        };
+        if guard::broken(&feed, &state, &request, poll.is_audit || seeks_hub, now_ms).is_some() {
             self.found.guarded += 1;
             self.budget.give_back(domain, now_ms);
             return self.at(now_ms + HOUR, Event::Due(site));
@@ -212,7 +217,7 @@ impl World {
         if self.dies() {
             return self.kill(now_ms);
         }
-        let kind = Kind::First { is_audit: poll.is_audit };
+        let kind = Kind::First { is_audit: poll.is_audit, seeks_hub };
         self.send(site, poll, request, false, kind, now_ms);
     }
 
@@ -267,6 +272,9 @@ impl World {
                 self.at(now_ms, Event::Due(site));
             }
             Step::Done(done) => {
+                if now_ms >= HUBS_FROM {
+                    state.searched(&done);
+                }
                 *self.found.outcomes.entry(done.outcome.name()).or_default() += 1;
                 self.found.overrun += u64::from(done.is_overrun);
                 if let Some((domain, until_ms)) = done.domain_until_ms {
@@ -342,8 +350,8 @@ impl Found {
             println!("    {rule}: {count}, first: {first}");
         }
         println!(
-            "  whole documents sent unconditionally: {} first ones of an address, {} after a kill took the answer, {} audits; others are violations",
-            judge.first, judge.after_loss, judge.audits
+            "  whole documents sent unconditionally: {} first ones of an address, {} after a kill took the answer, {} audits, {} to find a hub, {} of these again after a kill; others are violations",
+            judge.first, judge.after_loss, judge.audits, judge.sought, judge.sought_again
         );
         println!(
             "  items: {} delivered, {} of them twice, {} of the windows' items not; {} windows overran; {} outages of our own noticed",

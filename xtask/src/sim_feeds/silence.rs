@@ -55,7 +55,7 @@ fn one(rhythm: Rhythm, has_bursts: bool, weeks: i64, seed: u64) -> (u32, f64) {
     let mut now_ms = START;
     loop {
         now_ms = now_ms.max(state.next_ms);
-        let Ok((poll, request)) = engine::begin(&state, now_ms, &Allowed::default()) else { break };
+        let Ok((poll, request)) = engine::begin(&state, now_ms, &Allowed::default(), false) else { break };
         let answer = site.answer(&request, now_ms);
         let step =
             engine::follow(&site.feed, &mut state, poll, answer, now_ms + 300, &Allowed::default(), false);

@@ -130,7 +130,7 @@ pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) ->
     let now_ms = clock();
     let state = FeedState::new(url.to_owned(), feed.hash(), now_ms, now_ms);
     let mut check = Check { hops: Vec::new(), done: None, refused: None, state, page: None };
-    let (mut poll, mut request) = match engine::begin(&check.state, now_ms, &config.allowed) {
+    let (mut poll, mut request) = match engine::begin(&check.state, now_ms, &config.allowed, false) {
         Ok(begun) => begun,
         Err(why) => {
             check.refused = Some(why.to_string());

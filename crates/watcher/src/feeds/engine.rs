@@ -17,18 +17,18 @@ use super::policy::{
 };
 use super::reading::{Content, Item, Reading};
 use super::silence::event_time;
-use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Moving, Validators};
+use super::state::{FeedState, Known, Looks, MOST_VALIDATOR_BYTES, Validators};
 
+mod moved;
 mod push;
 mod types;
 
+use moved::store_move;
 pub use push::push;
 pub use types::{Answer, Came, Counts, Delivered, Failure, Feed, Outcome, Request};
 
 /// Redirects followed in one poll.
 pub const MOST_HOPS: u8 = 5;
-/// The same redirect must be met so far apart to be stored.
-const MOVE_AFTER_MS: i64 = DAY;
 /// An item dated later than this after it was seen is counted as one from the future.
 const FUTURE_MS: i64 = 15 * MINUTE;
 
@@ -39,6 +39,8 @@ pub struct Poll {
     pub start_ms: i64,
     /// Asks without validators though there are some.
     pub is_audit: bool,
+    /// So does this, once for a feed that may have a hub.
+    pub seeks_hub: bool,
     hops: u8,
     at: Url,
     /// Where redirects for good have led, as long as all were.
@@ -88,27 +90,42 @@ pub struct Done {
     pub from: Url,
 }
 
-/// Begins a poll. What it promises not to do again (its time, and whether it is whole) must be durable before the request is sent.
+/// Begins a poll; `seeks_hub` asks for the whole document, see [`FeedState::seeks_hub`]. What it promises not to do again (its time, and whether it is whole) must be durable before the request is sent.
 ///
 /// # Errors
 /// Why the feed's address must not be asked.
-pub fn begin(state: &FeedState, now_ms: i64, allowed: &Allowed) -> Result<(Poll, Request), BadUrl> {
+pub fn begin(
+    state: &FeedState,
+    now_ms: i64,
+    allowed: &Allowed,
+    seeks_hub: bool,
+) -> Result<(Poll, Request), BadUrl> {
     let at = check_url(&state.url, allowed)?;
     // What nobody looked at was not silent.
     let silence = state.rhythm.silence(state.success_ms);
     let is_audit = state.validators.is_some()
         && (state.lies_until_ms > now_ms
             || is_audit_due(now_ms, state.same_since_ms, state.whole_ms, silence.nats, silence.limit));
-    let request = request(state, &at, is_audit);
+    let request = request(state, &at, is_audit || seeks_hub);
     let sent_validators = request.etag.is_some() || request.last_modified.is_some();
-    let poll =
-        Poll { start_ms: now_ms, is_audit, hops: 0, at, for_good: true, moved_to: None, sent_validators };
-    Ok((poll, request))
+    Ok((
+        Poll {
+            start_ms: now_ms,
+            is_audit,
+            seeks_hub,
+            hops: 0,
+            at,
+            for_good: true,
+            moved_to: None,
+            sent_validators,
+        },
+        request,
+    ))
 }
 
-fn request(state: &FeedState, url: &Url, is_audit: bool) -> Request {
+fn request(state: &FeedState, url: &Url, is_whole: bool) -> Request {
     let hash = xxh3_64(url.as_str().as_bytes());
-    let given = state.validators.as_ref().filter(|given| given.url == hash && !is_audit);
+    let given = state.validators.as_ref().filter(|given| given.url == hash && !is_whole);
     Request {
         url: url.clone(),
         etag: given.and_then(|given| given.etag.clone()),
@@ -139,7 +156,7 @@ pub fn follow(
     {
         match hop(&mut poll, came, allowed) {
             Ok(to) => {
-                let request = request(state, &to, poll.is_audit);
+                let request = request(state, &to, poll.is_audit || poll.seeks_hub);
                 poll.at = to;
                 poll.sent_validators |= request.etag.is_some() || request.last_modified.is_some();
                 return Step::Ask(Box::new(poll), request);
@@ -523,28 +540,6 @@ fn done(
         unreadable,
         from: poll.at.clone(),
     }))
-}
-
-/// Stores a redirect for good that was met before, a day ago or more. True when the address changed.
-fn store_move(state: &mut FeedState, poll: &Poll, now_ms: i64) -> bool {
-    let Some(to) = &poll.moved_to else {
-        state.moving = None;
-        return false;
-    };
-    match &state.moving {
-        Some(moving) if moving.url == to.as_str() => {
-            if poll.start_ms - moving.since_ms < MOVE_AFTER_MS {
-                return false;
-            }
-            state.url = to.to_string();
-            (state.moving, state.moved_ms) = (None, now_ms);
-            true
-        }
-        Some(_) | None => {
-            state.moving = Some(Moving { url: to.to_string(), since_ms: poll.start_ms });
-            false
-        }
-    }
 }
 
 /// Judges the feed after a poll. Returns the state it left, if it did.

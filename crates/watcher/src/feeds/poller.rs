@@ -22,6 +22,7 @@ use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
 use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState};
 use super::websub::Subscriber;
+use super::websub::discover::Hubs;
 use super::{read, statement};
 use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
@@ -140,6 +141,8 @@ struct Landed {
     place: u32,
     answer: Answer,
     cost: Cost,
+    /// The hubs that its head names.
+    hubs: Hubs,
 }
 
 /// A request under way.
@@ -360,7 +363,8 @@ impl Poller<'_> {
             self.roster.plan(place, clear_ms);
             return Ok(None);
         }
-        let (poll, request) = match engine::begin(&state, now_ms, &self.config.allowed) {
+        let seeks_hub = self.hubs.as_ref().is_some_and(|hubs| hubs.seeks(&feed.id, &state, now_ms));
+        let (poll, request) = match engine::begin(&state, now_ms, &self.config.allowed, seeks_hub) {
             Ok(begun) => begun,
             Err(why) => {
                 tracing::debug!(feed = feed.id, url = state.url, %why, "not asked");
@@ -370,7 +374,7 @@ impl Poller<'_> {
                 return Ok(None);
             }
         };
-        if let Some(rule) = guard::broken(feed, &state, &request, poll.is_audit, now_ms) {
+        if let Some(rule) = guard::broken(feed, &state, &request, poll.is_audit || seeks_hub, now_ms) {
             tracing::warn!(
                 feed = feed.id,
                 rule = rule.name(),
@@ -383,7 +387,7 @@ impl Poller<'_> {
         }
         self.metrics.schedule_delay.observe((now_ms - due_ms).max(0) as f64 / SECOND as f64);
         self.note_asked(place, now_ms, &poll);
-        Ok(Some(Ready { place, poll, request, last_hash: state.looks.hash }))
+        Ok(Some(Ready { place, poll, request, last_hash: state.read_hash(self.hubs.is_some()) }))
     }
 
     /// The state of a feed, as it is now.
@@ -407,15 +411,16 @@ impl Poller<'_> {
         let parse_seconds = self.metrics.parse_seconds.clone();
         let task = self.runtime.spawn(async move {
             let (result, cost) = client.send(&request).await;
-            let answer = match result {
-                Err(failure) => Answer::Failed(failure),
+            let (answer, hubs) = match result {
+                Err(failure) => (Answer::Failed(failure), Hubs::default()),
                 Ok(response) => {
                     let hubs = fetch::hubs(&response, &request.url);
-                    answer(response, base, last_hash, clock, parse_seconds).await.naming(hubs)
+                    let answer = answer(response, base, last_hash, clock, parse_seconds).await;
+                    (answer.naming(hubs.clone()), hubs)
                 }
             };
             // Nobody listens any more once the poller has stopped.
-            let _ = landing.send(Landed { place, answer, cost });
+            let _ = landing.send(Landed { place, answer, cost, hubs });
         });
         self.flying.insert(place, Flying { poll, domain, _task: Task(task.abort_handle()) });
     }
@@ -424,7 +429,7 @@ impl Poller<'_> {
     fn land(&mut self, now_ms: i64) -> Result<(), WatcherError> {
         for landed in std::mem::take(&mut self.deliveries) {
             failpoint("feeds.answer.after");
-            let Landed { place, answer, cost } = landed;
+            let Landed { place, answer, cost, hubs } = landed;
             let Some(Flying { poll, domain, _task }) = self.flying.remove(&place) else { continue };
             self.metrics.cost(&cost);
             self.under_way.give_back();
@@ -443,7 +448,7 @@ impl Poller<'_> {
                     self.redirected.insert(place, (*poll, request));
                     self.roster.put_off(place, now_ms);
                 }
-                Step::Done(done) => self.deliver(place, state, before, *done, now_ms)?,
+                Step::Done(done) => self.deliver(place, state, before, *done, &hubs, now_ms)?,
             }
         }
         Ok(())
@@ -457,10 +462,11 @@ impl Poller<'_> {
         mut state: FeedState,
         before: FeedState,
         mut done: Done,
+        head: &Hubs,
         now_ms: i64,
     ) -> Result<(), WatcherError> {
         self.metrics.done(&done, now_ms);
-        self.ask_push(place, &mut state, &before, &done, now_ms);
+        self.ask_push(place, &mut state, &before, (&done, head), now_ms);
         self.summary.polls += 1;
         self.summary.failed += u64::from(!done.outcome.is_success());
         if let Some((domain, until_ms)) = done.domain_until_ms {

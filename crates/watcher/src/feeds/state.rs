@@ -1,7 +1,7 @@
 //! What must be known of a feed after a restart, in one value of the table of feeds: at most 2 KiB for a usual feed.
 //!
 //! ```text
-//! feeds.state   <feed> -> form 2, FeedState          written with the items it covers, in one unit
+//! feeds.state   <feed> -> form 3, FeedState          written with the items it covers, in one unit
 //! feeds.asked   <feed> -> start i64, whole u8        written, and durable, before the request goes out
 //! ```
 
@@ -12,6 +12,7 @@ use super::drift::KnownShare;
 use super::health::{Health, Skew};
 use super::policy::{DAY, FLOOR_MS, Says};
 use super::silence::Rhythm;
+use super::websub::search::Search;
 
 /// The table of feeds.
 pub const FEEDS: Table = Table("feeds.state");
@@ -20,9 +21,10 @@ pub const ASKED: Table = Table("feeds.asked");
 /// The table of the next numbers of what the poller writes.
 pub const FEED_ORDER: Table = Table("feeds.order");
 
-const FORM: u8 = 2;
-/// Form 1 ended before the share of known items: as bytes, that of a feed without documents.
-const EARLIER: (u8, usize) = (1, 13);
+const FORM: u8 = 3;
+/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub. As bytes, that of a feed without documents or hubs
+/// is zeros.
+const EARLIER: [(u8, usize); 2] = [(1, 14), (2, 1)];
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.
@@ -163,6 +165,8 @@ pub struct FeedState {
     pub told_ms: i64,
     /// How much of its documents is known already.
     pub known_share: KnownShare,
+    /// How far its hub was looked for.
+    pub hub_search: Search,
 }
 
 impl FeedState {
@@ -194,13 +198,12 @@ impl FeedState {
     /// Reads it back; `None` for a form of another version.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (form, rest) = bytes.split_first()?;
-        let (earlier, missing) = EARLIER;
-        match *form {
-            FORM => postcard::from_bytes(rest).ok(),
-            // A state that could not be read would be a new feed: its whole window once more.
-            form if form == earlier => postcard::from_bytes(&[rest, &vec![0; missing]].concat()).ok(),
-            _ => None,
+        if *form == FORM {
+            return postcard::from_bytes(rest).ok();
         }
+        // A state that could not be read would be a new feed: its whole window once more.
+        let (_, missing) = EARLIER.iter().find(|(earlier, _)| earlier == form)?;
+        postcard::from_bytes(&[rest, &vec![0; *missing]].concat()).ok()
     }
 
     /// Takes over what a document held. Those in the document stay; of the others so many that a feed may drop items and put them back. An item
@@ -321,17 +324,24 @@ mod tests {
     fn a_state_of_the_form_before_is_read_with_everything_it_knew() {
         let mut state = busy();
         let bytes = state.to_bytes();
-        let mut earlier = bytes[..bytes.len() - EARLIER.1].to_vec();
-        earlier[0] = EARLIER.0;
-        assert_eq!(
-            FeedState::from_bytes(&earlier).as_ref(),
-            Some(&state),
-            "it had learned nothing of shares"
-        );
-        for cut in 0..earlier.len() {
-            assert_eq!(FeedState::from_bytes(&earlier[..cut]), None, "cut at {cut}");
+        for (form, missing) in EARLIER {
+            let mut earlier = bytes[..bytes.len() - missing].to_vec();
+            earlier[0] = form;
+            assert_eq!(
+                FeedState::from_bytes(&earlier).as_ref(),
+                Some(&state),
+                "it had learned nothing of that"
+            );
+            for cut in 0..earlier.len() {
+                assert_eq!(FeedState::from_bytes(&earlier[..cut]), None, "form {form} cut at {cut}");
+            }
         }
         state.known_share.learn(50.0);
+        let mut before = state.to_bytes();
+        before.pop();
+        before[0] = 2;
+        assert_eq!(FeedState::from_bytes(&before).as_ref(), Some(&state), "what form 2 knew of shares");
+        state.hub_search = Search::Over;
         assert_eq!(FeedState::from_bytes(&state.to_bytes()), Some(state));
     }
 
@@ -341,7 +351,8 @@ mod tests {
         for cut in 0..bytes.len() {
             assert_eq!(FeedState::from_bytes(&bytes[..cut]), None, "cut at {cut}");
         }
-        assert_eq!(FeedState::from_bytes(&[3]), None);
+        assert_eq!(FeedState::from_bytes(&[FORM]), None);
+        assert_eq!(FeedState::from_bytes(&[FORM + 1]), None);
         let asked = Asked { start_ms: NOW, is_whole: true };
         assert_eq!(Asked::from_bytes(&asked.to_bytes()), Some(asked));
         assert_eq!(Asked::from_bytes(&[1; 7]), None);

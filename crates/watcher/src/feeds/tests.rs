@@ -2,6 +2,7 @@
 
 mod dying;
 mod hub;
+mod known_before;
 pub(crate) mod place;
 pub(crate) mod processor;
 mod pushed;

@@ -23,7 +23,7 @@ impl Story {
 
     fn begin(&mut self) -> (Poll, Request) {
         self.now_ms = self.now_ms.max(self.state.next_ms);
-        begin(&self.state, self.now_ms, &Allowed::default()).expect("a good address")
+        begin(&self.state, self.now_ms, &Allowed::default(), false).expect("a good address")
     }
 
     fn follow(&mut self, poll: Poll, answer: Answer) -> Step {
@@ -422,7 +422,7 @@ fn an_empty_feed_an_undated_one_and_one_with_a_standing_fault_are_told() {
 fn an_address_that_must_not_be_asked_is_a_failure_like_any_other() {
     let mut story = Story::new();
     story.state.url = "http://10.0.0.1/".into();
-    assert!(begin(&story.state, NOW, &Allowed::default()).is_err());
+    assert!(begin(&story.state, NOW, &Allowed::default(), false).is_err());
     refuse(&story.feed, &mut story.state, NOW);
     assert!(story.state.next_ms >= NOW + HOUR && story.state.failures == 1);
 }

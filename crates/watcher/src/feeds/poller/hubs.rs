@@ -8,6 +8,7 @@ use super::super::config::{Clock, FeedsConfig};
 use super::super::engine::{self, Done, Outcome};
 use super::super::metrics::FeedMetrics;
 use super::super::state::{ASKED, Asked, FeedState};
+use super::super::websub::discover::Hubs;
 use super::super::websub::{Ask, Brought, PUSHED, Push, Subscriber, Visit};
 use super::Poller;
 use crate::WatcherError;
@@ -114,13 +115,13 @@ impl Poller<'_> {
         }
     }
 
-    /// After a poll: what its document says of hubs, and whether push brought everything.
+    /// After a poll: what its document, and the head of its answer, say of hubs, and whether push brought everything.
     pub(super) fn ask_push(
         &mut self,
         place: u32,
         state: &mut FeedState,
         before: &FeedState,
-        done: &Done,
+        done: (&Done, &Hubs),
         now_ms: i64,
     ) {
         if let Some(hubs) = &mut self.hubs {

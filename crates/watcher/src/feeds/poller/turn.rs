@@ -43,7 +43,7 @@ impl Poller<'_> {
                 self.roster.put_off(place, later_ms);
                 return Ok(ControlFlow::Continue(None));
             }
-            let last_hash = self.load(place)?.looks.hash;
+            let last_hash = self.load(place)?.read_hash(self.hubs.is_some());
             self.note_asked(place, now_ms, &poll);
             return Ok(ControlFlow::Continue(Some(Ready { place, poll, request, last_hash })));
         }

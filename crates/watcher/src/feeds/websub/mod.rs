@@ -6,13 +6,14 @@
 //! hub --POST callback--> signature --> the engine's own intake --> Unit { items, FeedState } durable --> 2xx
 //! poll --what no push brought--> distrust: the usual interval until push has proved itself
 //! ```
-//! What is decided is pure and takes time and randomness from outside: `discover`, `lease`, `trust`, `sign`. `server` hears the network and `subscriber`
+//! What is decided is pure and takes time and randomness from outside: `discover`, `search`, `lease`, `trust`, `sign`. `server` hears the network and `subscriber`
 //! carries between it, the log and the decisions.
 
 mod agenda;
 pub mod discover;
 pub mod lease;
 mod metrics;
+pub mod search;
 mod server;
 pub mod sign;
 mod subscriber;

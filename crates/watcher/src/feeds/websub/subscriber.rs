@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 pub(in crate::feeds) use self::asks::Ask;
 use self::asks::Replied;
 use super::agenda::Agenda;
-use super::discover::Offer;
+use super::discover::{Hubs, Offer};
 use super::lease::{Mode, Standing, Subscription};
 use super::metrics::{Brought, WebSubMetrics};
 use super::server::{Door, Doors, Hall, Question, Visit, bind, serve};
@@ -291,14 +291,19 @@ impl Subscriber {
         (place, feed): (u32, &Feed),
         state: &mut FeedState,
         before: &FeedState,
-        done: &Done,
+        (done, head): (&Done, &Hubs),
         now_ms: i64,
         outbox: &mut Outbox,
     ) {
         if let Some(reading) = &done.reading {
             let offer = reading.hubs.offer(&done.from, &self.allowed);
             self.discovered(feed, offer, now_ms, outbox);
+        } else if done.outcome.is_success() && !self.by_feed.contains_key(&feed.id) {
+            // It has no document to name a hub, and says no less of one that is known for not naming it.
+            let offer = head.offer(&done.from, &self.allowed);
+            self.discovered(feed, offer, now_ms, outbox);
         }
+        state.searched(done);
         let Some(&token) = self.by_feed.get(&feed.id) else { return };
         self.places.insert(token, place);
         let put_off = self.believed(token, feed, state, before, done, now_ms);
@@ -348,6 +353,11 @@ impl Subscriber {
         let (usual_ms, until_ms) = (state.next_ms, held.until_ms());
         state.next_ms = trust::slower(usual_ms, &state.says, feed.hash(), window_ms, until_ms, now_ms);
         (state.next_ms > usual_ms).then_some((usual_ms, state.next_ms))
+    }
+
+    /// Whether a feed's whole document is to be asked for, because it may name a hub.
+    pub(in crate::feeds) fn seeks(&self, feed: &str, state: &FeedState, now_ms: i64) -> bool {
+        !self.by_feed.contains_key(feed) && state.seeks_hub(now_ms)
     }
 
     fn discovered(&mut self, feed: &Feed, offer: Option<Offer>, now_ms: i64, outbox: &mut Outbox) {
