@@ -319,6 +319,12 @@ impl Polled {
         Ok(found)
     }
 
+    /// What is wrong with what reached the stage: the stage marks an item that comes twice as a repeat, and the sink shows nothing of it.
+    pub fn doubled(&self, stage: &Process) -> io::Result<Option<String>> {
+        let (taken, shown) = (stage.metric("barid_stage_documents_total")? as usize, self.shown().len());
+        Ok((taken != shown).then(|| format!("{shown} items were shown, {taken} delivered")))
+    }
+
     /// What is wrong with the sink: items that are missing, there twice, or nobody's. Waits until none is missing, or nothing comes any more.
     pub fn wrong_records(&self) -> io::Result<Vec<String>> {
         let shown = self.shown();

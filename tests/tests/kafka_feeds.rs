@@ -135,6 +135,7 @@ fn each_feed_has_one_poller_and_each_item_comes_once_whoever_dies_sleeps_or_join
     assert!(impolite.is_empty(), "{}", impolite.join("\n"));
     let wrong = polled.wrong_records().expect("records");
     assert!(wrong.is_empty(), "{} of {}: {}", wrong.len(), polled.shown().len(), wrong.join("\n"));
+    assert_eq!(polled.doubled(&stage).expect("metrics"), None);
     let listed = polled.run(&["feed", "list", "--json"]).expect("a list");
     let states: Vec<Value> =
         listed.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();

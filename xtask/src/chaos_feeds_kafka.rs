@@ -95,7 +95,8 @@ impl Storm {
             self.polled.wait_for_round()?;
         }
         self.polled.wait_for_quiet()?;
-        let (impolite, wrong) = (self.polled.impolite(), self.polled.wrong_records()?);
+        let (impolite, mut wrong) = (self.polled.impolite(), self.polled.wrong_records()?);
+        wrong.extend(self.polled.doubled(&stage)?);
         println!(
             "chaos: {kills} kills of {} pollers ({named} at named points), {sleeps} sleeps beyond the session: {} requests, {} too early or by two at a time; {} items shown, {} lost or doubled",
             self.started,
