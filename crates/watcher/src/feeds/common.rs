@@ -350,6 +350,13 @@ mod tests {
     }
 
     #[test]
+    fn each_shard_counts_its_documents_under_a_name_of_its_own() {
+        let name = |number, of| Shard { number, of }.writer("feeds");
+        assert_eq!([name(0, 8), name(3, 8)], ["feeds.0", "feeds.3"], "a count moves with its shard");
+        assert_eq!(Shard::ALL.writer("feeds"), "feeds");
+    }
+
+    #[test]
     fn of_two_feeds_with_one_id_the_first_counts_in_all_shards_together() {
         let feeds: Vec<Feed> =
             (0..40).map(|n| feed("same", &format!("https://site{n}.example/feed"))).collect();
