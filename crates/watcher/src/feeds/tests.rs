@@ -1,5 +1,6 @@
 //! The whole poller against a real server on the loopback interface and the real embedded log, with a clock that can be set.
 
+mod asked;
 mod dying;
 mod hub;
 mod known_before;

@@ -66,7 +66,7 @@ impl Story {
     }
 
     /// One publisher and hub of several feeds.
-    fn with(by_header: bool, paths: &[&str]) -> Self {
+    pub(super) fn with(by_header: bool, paths: &[&str]) -> Self {
         let hub = Hub::start();
         let items: Items = Arc::new(Mutex::new(vec![("a".to_owned(), NOW - HOUR)]));
         let status = Arc::new(Mutex::new("200 OK"));
@@ -526,48 +526,5 @@ fn a_hub_that_does_not_answer_delays_no_poll() {
             story.poll(2 * HOUR);
         }
         assert_eq!(story.hub.requests().len(), 0, "it has not answered yet");
-    });
-}
-
-#[test]
-fn a_hub_that_is_busy_is_left_alone_for_all_its_feeds() {
-    let story = Story::with(false, &["/feed", "/other"]);
-    story.hub.behave(|manner| manner.status = "503 Service Unavailable");
-    story.place.beside(|| {
-        story.place.later(2 * SECOND);
-        until("both were polled", || story.polls() == 2);
-        for _ in 0..3 {
-            story.place.later(MINUTE);
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        assert_eq!(story.hub.requests().len(), 1, "within its ten minutes");
-        story.hub.behave(|manner| manner.status = "202 Accepted");
-        until("both are held", || {
-            story.place.later(5 * SECOND);
-            std::thread::sleep(Duration::from_millis(50));
-            story.standing(Standing::Unproven) == 2
-        });
-        assert_eq!(story.hub.requests().len(), 3);
-    });
-}
-
-#[test]
-fn a_hub_behind_another_has_a_budget_of_its_own() {
-    let story = Story::with(false, &["/feed", "/other"]);
-    let behind = Hub::start_at("127.0.0.2");
-    behind.behave(|manner| manner.status = "429 Too Many Requests");
-    let location = behind.url();
-    story.hub.behave(|manner| (manner.status, manner.location) = ("307 Temporary Redirect", location));
-    story.place.beside(|| {
-        until("both are sent on", || {
-            story.place.later(SECOND);
-            std::thread::sleep(Duration::from_millis(50));
-            story.hub.requests().len() == 2
-        });
-        for _ in 0..3 {
-            story.place.later(MINUTE);
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        assert_eq!((story.hub.requests().len(), behind.requests().len()), (2, 1));
     });
 }

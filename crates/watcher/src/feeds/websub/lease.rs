@@ -17,8 +17,8 @@ use crate::feeds::address::{Allowed, check_redirect};
 use crate::feeds::policy::{DAY, HOUR, MINUTE, SECOND, WEEK};
 
 const FORM: u8 = 2;
-/// Form 1 ended before `slowed_ms`.
-const EARLIER: u8 = 1;
+/// Form 1 ended before `slowed_ms` and `home`, which are 0 and nothing in it.
+const EARLIER: (u8, [u8; 2]) = (1, [0, 0]);
 /// Hubs are asked for leases of ten days; they give what they like.
 const LEASE_S: i64 = 10 * DAY / SECOND;
 /// A longer lease is taken as one of so long: a hub that forgot us is found out.
@@ -175,6 +175,8 @@ pub struct Subscription {
     redirects: u8,
     /// To when the feed's next poll was put off for this; 0 where it was not.
     slowed_ms: i64,
+    /// The feed's address as configured: only where that is the operator's own may the hub be there, too; also when the feed has left the list.
+    pub home: String,
 }
 
 impl Subscription {
@@ -201,6 +203,7 @@ impl Subscription {
             via: None,
             redirects: 0,
             slowed_ms: 0,
+            home: String::new(),
         }
     }
 
@@ -387,10 +390,11 @@ impl Subscription {
     /// Reads it back; `None` for a form of another version.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (form, rest) = bytes.split_first()?;
+        let (earlier, missing) = EARLIER;
         match *form {
             FORM => postcard::from_bytes(rest).ok(),
             // Whoever were forgotten would be asked for anew, and be brought twice.
-            EARLIER => postcard::from_bytes(&[rest, &[0]].concat()).ok(),
+            form if form == earlier => postcard::from_bytes(&[rest, &missing].concat()).ok(),
             _ => None,
         }
     }

@@ -138,6 +138,11 @@ impl WebSubMetrics {
     }
 
     #[cfg(test)]
+    pub(in crate::feeds) fn failed(&self) -> u64 {
+        self.requests.with_label_values(&[Mode::Subscribe.name(), "failed"]).get()
+    }
+
+    #[cfg(test)]
     pub(in crate::feeds) fn all_missed(&self) -> u64 {
         self.missed.get()
     }

@@ -164,7 +164,8 @@ impl Subscriber {
 
     /// Makes a subscription the one of its feed.
     fn take(&mut self, feed: &Feed, token: Token, now_ms: i64, outbox: &mut Outbox) {
-        let Some(held) = self.held.get(&token) else { return };
+        let Some(held) = self.held.get_mut(&token) else { return };
+        held.home.clone_from(&feed.url);
         let (secret, visitors) = (held.secret.clone(), self.visitors.clone());
         let door = Door { secret, base: feed.url.clone(), is_closed: false, visitors };
         self.doors.set(token, door);

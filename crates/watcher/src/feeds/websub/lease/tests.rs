@@ -218,7 +218,7 @@ fn a_row_is_read_back_and_a_damaged_one_is_none() {
         assert_eq!(Subscription::from_bytes(&bytes[..cut]), None, "cut at {cut}");
     }
     assert!(bytes.len() < 400, "{} bytes", bytes.len());
-    let earlier = [&[EARLIER], &bytes[1..bytes.len() - 1]].concat();
+    let earlier = [&[EARLIER.0], &bytes[1..bytes.len() - EARLIER.1.len()]].concat();
     assert_eq!(Subscription::from_bytes(&earlier), Some(one), "its lease, secret and address stay");
 }
 

@@ -7,6 +7,7 @@ use super::Subscriber;
 use crate::feeds::budget::Domain;
 use crate::feeds::common::Task;
 use crate::feeds::config::Clock;
+use crate::feeds::engine::Failure;
 use crate::feeds::fetch::{self, Client};
 use crate::feeds::policy::DAY;
 use crate::feeds::websub::Token;
@@ -23,6 +24,8 @@ pub(in crate::feeds) struct Ask {
     mode: Mode,
     url: Url,
     form: String,
+    /// The feed's own address.
+    home: Option<Url>,
 }
 
 /// What came of one.
@@ -78,7 +81,7 @@ impl Subscriber {
             return None;
         }
         let (url, form) = held.ask(now_ms);
-        let mode = held.mode();
+        let (mode, home) = (held.mode(), Url::parse(&held.home).ok());
         self.changed(token, now_ms, outbox);
         let Ok(url) = Url::parse(&url) else {
             // Only addresses that were read before are kept.
@@ -86,7 +89,7 @@ impl Subscriber {
             return None;
         };
         self.asking.insert(token, domain);
-        Some(Ask { token, mode, url, form })
+        Some(Ask { token, mode, url, form, home })
     }
 
     /// Sends what was written down.
@@ -97,11 +100,10 @@ impl Subscriber {
         client: &Client,
         clock: &Clock,
     ) {
-        for Ask { token, mode, url, form } in asks {
+        for Ask { token, mode, url, form, home } in asks {
             let (client, reply, clock) = (client.clone(), self.reply.clone(), clock.clone());
             let task = runtime.spawn(async move {
-                let (result, _) = client.post(&url, form.into()).await;
-                let said = match result {
+                let said = match post(&client, home, &url, form).await {
                     Ok(response) => {
                         let came = fetch::came(&response, clock());
                         Reply::of(came.status, came.location.as_deref(), came.retry_after_ms)
@@ -135,4 +137,23 @@ impl Subscriber {
             self.changed(token, now_ms, outbox);
         }
     }
+}
+
+/// A feed of strangers may name any hub: only one of the operator's own hosts may lead to another.
+async fn post(
+    client: &Client,
+    home: Option<Url>,
+    hub: &Url,
+    form: String,
+) -> Result<fetch::Response, Failure> {
+    let is_inside = match &home {
+        Some(home) => client.is_inside(home).await?,
+        None => false,
+    };
+    let (result, _) = if is_inside {
+        client.post(hub, form.into()).await
+    } else {
+        client.outside().post(hub, form.into()).await
+    };
+    result
 }
