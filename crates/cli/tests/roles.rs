@@ -44,15 +44,15 @@ fn without_brokers_every_command_on_kafka_says_what_is_missing() {
 }
 
 #[test]
-fn a_property_that_the_client_does_not_know_is_named() {
-    let folder = configured("[kafka]\nbrokers = \"127.0.0.1:1\"\n[kafka.properties]\nno.such.thing = 1\n");
-    let output = run(folder.path(), &["stage"]);
-    assert_eq!(code(&output), 78, "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("E0105") && stderr(&output).contains("no.such.thing"),
-        "{}",
-        stderr(&output)
-    );
+fn a_property_that_the_client_does_not_know_or_that_is_ours_is_named() {
+    for (name, value) in [("no.such.thing", "1"), ("isolation.level", "\"read_uncommitted\"")] {
+        let folder = configured(&format!(
+            "[kafka]\nbrokers = \"127.0.0.1:1\"\n[kafka.properties]\n{name} = {value}\n"
+        ));
+        let output = run(folder.path(), &["stage"]);
+        assert_eq!(code(&output), 78, "{}", stderr(&output));
+        assert!(stderr(&output).contains("E0105") && stderr(&output).contains(name), "{}", stderr(&output));
+    }
 }
 
 #[test]

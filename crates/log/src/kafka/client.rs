@@ -323,12 +323,33 @@ fn without(what: &str, value: &str) -> String {
     if value.is_empty() { what.to_owned() } else { what.replace(value, "(the value)") }
 }
 
+/// What no article lost and none twice rests on: barid alone sets these, by `kafka.delivery`, `kafka.prefix`, `kafka.instance` and `kafka.static_membership`.
+const OWN: [&str; 13] = [
+    "acks",
+    "auto.offset.reset",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "partition.assignment.strategy",
+    "request.required.acks",
+    "transactional.id",
+];
+
 /// Whether the client takes a property of that name with that value, as far as that can be told without brokers.
 ///
 /// # Errors
 ///
 /// [`LogError::BadProperty`], without the value: it may be a secret.
 pub fn check_property(name: &str, value: &str) -> Result<(), LogError> {
+    if OWN.contains(&name) {
+        let what = "barid sets it: what is lost or comes twice rests on it".to_owned();
+        return Err(LogError::BadProperty { property: name.to_owned(), what });
+    }
     let mut alone = ClientConfig::new();
     alone.set(name, value);
     alone.create_native_config().map(drop).map_err(|error| failed("set", name, &error))

@@ -327,7 +327,9 @@ impl Filler {
     /// Fills one transaction and hands it to the ender.
     fn fill(&mut self, first: Pending, started: Instant) -> Result<(), Failure> {
         let mut transaction = Transaction { started: Some(started), ..Transaction::default() };
-        if first.unit.produced.is_empty() && first.unit.state.is_empty() {
+        // Positions of an owner go through its transactional id too: a late commit without it could move those of its successor back.
+        let are_shared = self.parts.tables.is_empty();
+        if are_shared && first.unit.produced.is_empty() && first.unit.state.is_empty() {
             transaction.absorb(first);
             while let Some(next) = self.next(|unit| unit.produced.is_empty() && unit.state.is_empty())? {
                 transaction.absorb(next);
@@ -337,7 +339,8 @@ impl Filler {
         let exactly_once = self.parts.config.delivery == Delivery::ExactlyOnce;
         let producer = self.producers.get(self.turn)?;
         if exactly_once {
-            producer.begin_transaction().map_err(|error| Failure::of("begin", &error))?;
+            let producer = Arc::clone(&producer);
+            ended(self.parts.config.session_timeout, "begin", move || producer.begin_transaction())?;
         }
         failpoint("log.kafka.begin");
         let mut pending = first;
@@ -554,9 +557,26 @@ impl Ender {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LogError> {
+    let body = move || {
+        let _last = Last;
+        body();
+    };
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|source| LogError::Io {
         operation: "start",
         object: format!("the thread {name}"),
         source,
     })
+}
+
+/// Ends the process when its thread panics: a worker without it would stand still for ever, keep its partitions, and nobody would take over. What
+/// was not committed is read again.
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("a thread that commits has panicked: ending the process");
+            std::process::abort();
+        }
+    }
 }

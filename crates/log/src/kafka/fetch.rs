@@ -2,7 +2,7 @@
 //! and no further: live ones can overtake back-fill, and one that is held keeps none of the others waiting. Pausing would do neither well:
 //! librdkafka throws away what it has fetched of a partition that is paused, and fetches it again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -102,6 +102,8 @@ pub(crate) struct Fetcher {
     inputs: Vec<Topic>,
     /// The end of a live partition when it was last seen to have nothing more.
     drained: BTreeMap<(Topic, u32), u64>,
+    /// Partitions of which a message came that found no place: they are gone back to when they are added.
+    strays: BTreeSet<(Topic, u32)>,
     last_asked: Option<Instant>,
     last_live: Option<Instant>,
 }
@@ -124,6 +126,7 @@ impl Fetcher {
             fenced: false,
             inputs: spec.inputs.clone(),
             drained: BTreeMap::new(),
+            strays: BTreeSet::new(),
             last_asked: None,
             last_live: None,
         }
@@ -156,6 +159,9 @@ impl Fetcher {
             let mut queue = queue.ok_or(LogError::TopicMissing { topic: name })?;
             let bell = Arc::clone(&self.events.bell);
             queue.set_nonempty_callback(move || bell.ring());
+            if self.strays.remove(&(topic, partition)) {
+                self.seek(topic, partition, next)?;
+            }
             let (buffer, buffered_bytes, held) = (VecDeque::new(), 0, false);
             let (handed_out, submitted) = (next, next);
             self.parts.push(Part {
@@ -220,11 +226,7 @@ impl Fetcher {
         }
         let starts = self.committed(&parts)?;
         for &(topic, partition, next) in &starts {
-            let name = self.names.topic(topic);
-            let offset = start_offset(next);
-            self.consumer
-                .seek(&name, partition.cast_signed(), offset, REQUEST)
-                .map_err(|error| failed("go back in", name, &error))?;
+            self.seek(topic, partition, next)?;
         }
         for (topic, partition, next) in starts {
             if let Some(part) = self.part_mut(topic, partition) {
@@ -232,6 +234,12 @@ impl Fetcher {
             }
         }
         Ok(())
+    }
+
+    fn seek(&self, topic: Topic, partition: u32, next: u64) -> Result<(), LogError> {
+        let name = self.names.topic(topic);
+        let sought = self.consumer.seek(&name, partition.cast_signed(), start_offset(next), REQUEST);
+        sought.map_err(|error| failed("go back in", name, &error))
     }
 
     /// Holds a partition back, or lets it go on.
@@ -259,23 +267,33 @@ impl Fetcher {
     /// Serves what does not come through the queues of the partitions. True when the queues must not be looked at yet: partitions have moved, or
     /// messages that came before a partition had its queue are still on their way.
     fn serve(&mut self) -> Result<bool, LogError> {
+        if self.has_moved() {
+            // Until the worker has taken note of it, messages of a partition that came would find no place here.
+            return Ok(true);
+        }
         let consumer = Arc::clone(&self.consumer);
         for _ in 0..GULP {
             match consumer.poll(Duration::ZERO) {
                 // Nothing more, or a rebalance.
-                None => return Ok(!lock(&self.events.moved).is_empty()),
+                None => return Ok(self.has_moved()),
                 Some(Ok(message)) => {
-                    let topic = self.names.topic_of(message.topic());
-                    let part =
-                        topic.and_then(|topic| self.part_mut(topic, message.partition().cast_unsigned()));
-                    if let Some(part) = part {
-                        part.push(message::received(&message, part.topic));
+                    let Some(topic) = self.names.topic_of(message.topic()) else { continue };
+                    let partition = message.partition().cast_unsigned();
+                    match self.part_mut(topic, partition) {
+                        Some(part) => part.push(message::received(&message, topic)),
+                        None => {
+                            self.strays.insert((topic, partition));
+                        }
                     }
                 }
                 Some(Err(error)) => self.trouble(&error)?,
             }
         }
         Ok(true)
+    }
+
+    fn has_moved(&self) -> bool {
+        !lock(&self.events.moved).is_empty()
     }
 
     /// Fills up what is at hand of each partition that is not held. True when anything came.
@@ -400,7 +418,10 @@ impl Fetcher {
         if !moved.is_empty() {
             let deadline = Instant::now() + OVERTAKE;
             let ends = self.events.ends.load(Ordering::Acquire);
-            while !came(self) && Instant::now() < deadline && self.events.ends.load(Ordering::Acquire) == ends
+            while !came(self)
+                && !self.has_moved()
+                && Instant::now() < deadline
+                && self.events.ends.load(Ordering::Acquire) == ends
             {
                 self.pump(Duration::from_millis(2))?;
             }

@@ -205,7 +205,13 @@ impl Producers {
 
     /// Lets the producers go.
     pub(crate) fn clear(&mut self) {
-        self.made = [None, None];
+        for producer in self.made.iter_mut().filter_map(Option::take) {
+            // Its last holder waits for its threads.
+            let _ = within(2 * ABORT, "close", move || {
+                drop(producer);
+                Ok(())
+            });
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Context, KafkaConsumer, failed};
 use super::cluster::Cluster;
+use super::config::Delivery;
 use super::stall::Stalls;
 use super::store::Store;
 use crate::LogError;
@@ -113,19 +114,44 @@ impl Follower {
             if store.next(*table) == end {
                 continue;
             }
-            assign(consumer, topic, self.shard, store.next(*table))?;
-            loop {
-                match take(*table, topic, consumer, store, Duration::from_millis(100))? {
-                    Step::Message => store.maintain(),
-                    Step::End => break,
-                    Step::Nothing => {}
-                }
-                tick()?;
-            }
+            self.read_to((*table, topic, consumer), end, store, tick)?;
             store.advance(*table, end);
         }
         tracing::debug!(seconds = started.elapsed().as_secs_f64(), "the state is complete");
         Ok(true)
+    }
+
+    /// Reads one changelog up to `end`.
+    ///
+    /// A node that has just become the leader tells readers an end that is behind the true one, until it knows what its followers have. So the
+    /// end that a reader comes to counts when nothing but one end marker can be missing, or when it comes to it again after the leader, asked for its
+    /// end, has named that far: a leader refuses that question until it knows (KIP-207).
+    fn read_to(
+        &self,
+        (table, topic, consumer): (Table, &String, &Arc<KafkaConsumer>),
+        end: i64,
+        store: &mut Store,
+        tick: &mut dyn FnMut() -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        let markers = match self.cluster.config.delivery {
+            Delivery::ExactlyOnce => 1,
+            Delivery::AtLeastOnce => 0,
+        };
+        let mut is_known = false;
+        assign(consumer, topic, self.shard, store.next(table))?;
+        loop {
+            tick()?;
+            match take(table, topic, consumer, store, Duration::from_millis(100))? {
+                Step::Message => store.maintain(),
+                Step::End if is_known || store.next(table) + markers >= end => return Ok(()),
+                Step::End => {
+                    is_known =
+                        answered(tick, || self.cluster.extent(topic, self.shard))?.1.cast_signed() >= end;
+                    assign(consumer, topic, self.shard, store.next(table))?;
+                }
+                Step::Nothing => {}
+            }
+        }
     }
 }
 
@@ -176,6 +202,8 @@ fn take(
             tracing::debug!(%error, topic, "reading a changelog");
             Ok(Step::Nothing)
         }
+        // One consumer may read several changelogs, one after the other.
+        Some(Ok(message)) if message.topic() != topic => Ok(Step::Nothing),
         Some(Ok(message)) => {
             store.restore(table, message.offset(), message.key().unwrap_or_default(), message.payload());
             Ok(Step::Message)

@@ -26,6 +26,8 @@ const CACHE_BYTES: u64 = 64 << 20;
 const BUFFER_BYTES: u64 = 64 << 20;
 /// Changes are written out at least this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(30);
+/// Between two tries to write to a disk that refuses.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The local copy of a group's tables.
 pub(crate) struct Store {
@@ -79,9 +81,15 @@ impl Store {
         let must_hurry = Arc::clone(&is_closing);
         let flush = move || {
             for () in receiver {
-                let merge = || if must_hurry.load(Ordering::Acquire) { Ok(()) } else { flushed.compact() };
-                if let Err(error) = flushed.flush().and_then(|()| merge()) {
+                let hurries = || must_hurry.load(Ordering::Acquire);
+                let merge = || if hurries() { Ok(()) } else { flushed.compact() };
+                // Whoever asks for the next one waits meanwhile: what cannot be written down stays in memory.
+                while let Err(error) = flushed.flush().and_then(|()| merge()) {
                     tracing::warn!(%error, hint = error.hint(), "writing the local copy of the state");
+                    if hurries() {
+                        break;
+                    }
+                    std::thread::sleep(AGAIN);
                 }
             }
         };
