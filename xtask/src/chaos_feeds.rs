@@ -1,6 +1,7 @@
 //! Kills the real binary while it polls, at its named points and at random moments: no item is lost, none comes twice.
 //!
-//! A poller that was killed may not ask again for an hour. So the build under test takes its clock from the environment: each start is half a day later.
+//! A poller that was killed may not ask again for an hour. So the build under test takes its clock from the environment: each start is an hour and a half later: long enough for the next poll, and short enough for
+//! items that wait for their pages to outlive a few kills in their six hours.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ const LARGE_GROWTH: u64 = 8;
 const LARGE_BYTES: usize = 220_000;
 /// One feed in so many has full text: its items wait for their pages.
 const FULL_TEXT_EVERY: u64 = 4;
-const HALF_A_DAY: i64 = 12 * 3600;
+/// From one start to the next, in seconds.
+const STEP_S: i64 = 5400;
 
 /// What the server has shown so far.
 #[derive(Default)]
@@ -196,7 +198,7 @@ struct Chaos {
 }
 
 impl Chaos {
-    /// One start, half a day after the last. True when it was killed.
+    /// One start, a step after the last. True when it was killed.
     fn once(&mut self, point: Option<&str>, kill_after: Option<Duration>) -> Result<bool, TaskError> {
         self.starts += 1;
         let log = std::fs::OpenOptions::new()
@@ -208,7 +210,7 @@ impl Chaos {
         command
             .args(["run", "--once", "--config", "barid.toml"])
             .current_dir(&self.folder)
-            .env("BARID_CLOCK_AHEAD_SECONDS", (self.starts * HALF_A_DAY).to_string())
+            .env("BARID_CLOCK_AHEAD_SECONDS", (self.starts * STEP_S).to_string())
             .stdout(Stdio::null())
             .stderr(log);
         if let Some(point) = point {
