@@ -47,6 +47,8 @@ pub struct Poll {
     for_good: bool,
     moved_to: Option<Url>,
     sent_validators: bool,
+    /// When the feed was last asked for the whole: by a poll that died, perhaps, of which the stored state knows nothing.
+    whole_ms: i64,
 }
 
 impl Poll {
@@ -118,6 +120,7 @@ pub fn begin(
             for_good: true,
             moved_to: None,
             sent_validators,
+            whole_ms: state.whole_ms,
         },
         request,
     ))
@@ -506,9 +509,7 @@ fn done(
     is_frozen: bool,
 ) -> Step {
     state.start_ms = poll.start_ms;
-    if poll.is_whole() {
-        state.whole_ms = poll.start_ms;
-    }
+    state.whole_ms = if poll.is_whole() { poll.start_ms } else { state.whole_ms.max(poll.whole_ms) };
     let is_excused = is_frozen && ended.outcome.may_be_ours();
     if ended.outcome.is_success() {
         state.success_ms = now_ms;

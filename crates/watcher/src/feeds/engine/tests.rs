@@ -426,3 +426,20 @@ fn an_address_that_must_not_be_asked_is_a_failure_like_any_other() {
     refuse(&story.feed, &mut story.state, NOW);
     assert!(story.state.next_ms >= NOW + HOUR && story.state.failures == 1);
 }
+
+#[test]
+fn a_whole_document_that_died_with_its_process_is_remembered_beyond_the_next_poll() {
+    let mut story = Story::new();
+    story.poll(items(1, 1..2, NOW));
+    let died_ms = NOW + 9 * DAY;
+    let asked = crate::feeds::state::Asked { start_ms: died_ms, is_whole: true };
+    // The process that asks knows of it; the stored state, which takes the answer in, does not.
+    let knows = crate::feeds::take_over(&story.feed, story.state.clone(), Some(asked), died_ms);
+    story.now_ms = knows.next_ms;
+    let (poll, request) = begin(&knows, story.now_ms, &Allowed::default(), false).expect("a good address");
+    assert!(request.etag.is_some());
+    story.follow(poll, status(304));
+    assert_eq!(story.state.whole_ms, died_ms);
+    story.state.hub_search = crate::feeds::websub::search::Search::InHead;
+    assert!(!story.state.seeks_hub(died_ms + DAY - 1) && story.state.seeks_hub(died_ms + DAY));
+}
