@@ -33,9 +33,22 @@ impl Rejected {
 }
 
 fn hint_bytes(hints: &Hints) -> u64 {
-    let Hints { headline, published, url, author, publisher, language, canonical_url, page } = hints;
-    let parts = [headline, published, url, author, publisher, language, canonical_url, page];
-    parts.into_iter().flatten().map(|part| part.len() as u64).sum()
+    // Every field by its name: the compiler asks about a new one.
+    let Hints {
+        headline,
+        published,
+        url,
+        author,
+        publisher,
+        language,
+        keywords,
+        modified,
+        guid,
+        canonical_url,
+        page,
+    } = hints;
+    let parts = [headline, published, url, author, publisher, language, modified, guid, canonical_url, page];
+    parts.into_iter().flatten().chain(keywords).map(|part| part.len() as u64).sum()
 }
 
 #[cfg(test)]

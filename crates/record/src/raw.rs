@@ -47,6 +47,12 @@ pub struct Hints {
     pub publisher: Option<String>,
     /// A BCP-47 tag given outside the text.
     pub language: Option<String>,
+    /// Categories and keywords given outside the text, one each, in their order.
+    pub keywords: Vec<String>,
+    /// When it was last changed, given outside the text, as found.
+    pub modified: Option<String>,
+    /// The id that its publisher gave the article, where it is one everywhere: a feed's `guid` or Atom `id` that was not judged worthless.
+    pub guid: Option<String>,
     /// The article's address without what only counts visitors; the page's own word where its page was fetched and says so.
     pub canonical_url: Option<String>,
     /// How fetching the article's page ended: `page` where the text is the page's, else why it is the feed's own. Absent where no page was wanted.
@@ -107,6 +113,8 @@ impl RawDocument {
             ("barid_author", &self.hints.author),
             ("barid_publisher", &self.hints.publisher),
             ("barid_language", &self.hints.language),
+            ("barid_modified", &self.hints.modified),
+            ("barid_guid", &self.hints.guid),
             ("barid_canonical_url", &self.hints.canonical_url),
             ("barid_page", &self.hints.page),
         ];
@@ -115,6 +123,7 @@ impl RawDocument {
                 put(name, text(value));
             }
         }
+        self.hints.keywords.iter().for_each(|keyword| put(KEYWORD, text(keyword)));
         headers
     }
 
@@ -151,6 +160,9 @@ impl RawDocument {
                 author: optional(headers, "barid_author")?,
                 publisher: optional(headers, "barid_publisher")?,
                 language: optional(headers, "barid_language")?,
+                keywords: all(headers, KEYWORD)?,
+                modified: optional(headers, "barid_modified")?,
+                guid: optional(headers, "barid_guid")?,
                 canonical_url: optional(headers, "barid_canonical_url")?,
                 page: optional(headers, "barid_page")?,
             },
@@ -161,20 +173,29 @@ impl RawDocument {
 }
 
 const OBJECT: &str = "raw document";
+/// Of one keyword; there are as many as there are keywords.
+const KEYWORD: &str = "barid_keyword";
 
 fn find<'a>(headers: &'a [Header], name: &str) -> Option<&'a Bytes> {
     headers.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value)
 }
 
+fn text(name: &'static str, value: &Bytes) -> Result<String, RecordError> {
+    String::from_utf8(value.to_vec()).map_err(|_| RecordError::BadHeader {
+        object: OBJECT,
+        header: name,
+        expected: "UTF-8 text",
+    })
+}
+
 fn optional(headers: &[Header], name: &'static str) -> Result<Option<String>, RecordError> {
-    let text = |value: &Bytes| {
-        String::from_utf8(value.to_vec()).map_err(|_| RecordError::BadHeader {
-            object: OBJECT,
-            header: name,
-            expected: "UTF-8 text",
-        })
-    };
-    find(headers, name).map(text).transpose()
+    find(headers, name).map(|value| text(name, value)).transpose()
+}
+
+/// The values of a header that may stand several times, in their order.
+fn all(headers: &[Header], name: &'static str) -> Result<Vec<String>, RecordError> {
+    let mine = headers.iter().filter(|(key, _)| key == name.as_bytes());
+    mine.map(|(_, value)| text(name, value)).collect()
 }
 
 fn required(headers: &[Header], name: &'static str) -> Result<String, RecordError> {
@@ -198,6 +219,9 @@ mod tests {
             hints: Hints {
                 headline: Some("عنوان".into()),
                 canonical_url: Some("https://news.example/a".into()),
+                keywords: vec!["ميناء".into(), "شحن".into()],
+                modified: Some("2023-09-05".into()),
+                guid: Some("tag:news.example,2023:7".into()),
                 page: Some("robots".into()),
                 ..Hints::default()
             },

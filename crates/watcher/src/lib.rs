@@ -35,6 +35,7 @@ mod read;
 
 mod fields;
 mod lines;
+mod links;
 mod stamp;
 
 mod checkpoint;

@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::pages::article::Article;
-use super::pages::{Desk, PageOutcome, links};
+use super::pages::{Desk, PageOutcome};
 use super::reading::Item;
+use crate::links;
 
 /// What fetching an item's page brought.
 pub(super) enum FromPage {
@@ -77,6 +78,9 @@ pub(super) fn document(
             author,
             publisher: None,
             language,
+            keywords: Vec::new(),
+            modified: None,
+            guid: None,
             canonical_url,
             page: outcome.map(|outcome| outcome.name().to_owned()),
         },

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use url::Url;
 
-use super::{Done, Ended, Feed, Sorted, sort_out};
+use super::document::{Sorted, sort_out};
+use super::{Done, Ended, Feed};
 use crate::feeds::engine::Outcome;
 use crate::feeds::policy::{DAY, MINUTE, Plan, next_poll, outside_windows};
 use crate::feeds::reading::{Content, Item};

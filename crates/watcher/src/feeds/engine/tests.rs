@@ -1,5 +1,8 @@
 //! Polls told as short stories against the engine alone.
 
+use super::super::policy::MINUTE;
+use super::super::reading::Item;
+use super::super::state::Known;
 use super::*;
 use crate::feeds::policy::{HOUR, SECOND};
 

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use dom_smoothie::{Config, Readability};
 use url::Url;
 
-use super::links;
 use super::outcome::PageOutcome;
 use crate::feeds::{markup, read};
+use crate::links;
 
 /// What a page says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

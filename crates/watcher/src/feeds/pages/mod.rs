@@ -12,7 +12,6 @@
 mod answer;
 pub(super) mod article;
 pub mod check;
-pub(super) mod links;
 mod metrics;
 mod outcome;
 mod queue;

@@ -1,0 +1,164 @@
+//! A document beside the ones before it: which of its items are new, and what it looks like.
+
+use super::super::budget::Domain;
+use super::super::policy::{MINUTE, Says, WEEK};
+use super::super::reading::{Item, Reading};
+use super::super::silence::event_time;
+use super::super::state::{FeedState, Known, Looks};
+use super::{Counts, Delivered, Ended, Feed, Outcome, Poll, adapted, since};
+
+/// An item dated later than this after it was seen is counted as one from the future.
+const FUTURE_MS: i64 = 15 * MINUTE;
+
+/// A document that can be read and is not the last one.
+pub(super) fn document(
+    feed: &Feed,
+    state: &mut FeedState,
+    poll: &Poll,
+    hash: u64,
+    mut reading: Box<Reading>,
+    now_ms: i64,
+) -> Ended {
+    let is_first = state.looks.hash == 0;
+    let last_poll_ms = state.start_ms.max(state.added_ms);
+    let items = std::mem::take(&mut reading.items);
+    let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
+    if poll.is_audit && dates.iter().any(|date| *date < state.start_ms) {
+        // It was there at the last poll, and that was told that nothing had changed.
+        state.lies_until_ms = now_ms + 4 * WEEK;
+    }
+    let total = known.len();
+    look(state, poll, hash, &reading, &counts, total, now_ms);
+    state.says = Says {
+        ttl_s: reading.ttl_s,
+        period_s: reading.period_s,
+        skip_hours: reading.skip_hours,
+        skip_days: reading.skip_days,
+        ..state.says.clone()
+    };
+    let had_known = !state.known.is_empty();
+    state.remember(&known);
+    if is_first {
+        let newest = dates.iter().copied().filter(|date| *date <= now_ms).max();
+        state.rhythm.begin(newest, now_ms);
+    } else {
+        if let Some(freshest) = dates.iter().max() {
+            state.skew.learn(*freshest, now_ms);
+        }
+        let new = delivered.iter().filter(|item| !item.is_update);
+        let mut times: Vec<i64> =
+            new.map(|item| event_time(item.item.published_ms, now_ms, last_poll_ms)).collect();
+        state.rhythm.learn(&mut times, now_ms);
+        adapted(feed, state, counts.known as usize, total, now_ms);
+    }
+    state.rhythm.pass(now_ms);
+    let after_another = !is_first && total > 0 && had_known;
+    if after_another {
+        state.known_share.learn(counts.known as f32 * 100.0 / total as f32);
+    }
+    // An update keeps its item: only new ones leave a gap.
+    let overlap = after_another.then(|| (counts.known + counts.updated) as f32 / total as f32);
+    let is_overrun = overlap.is_some_and(|overlap| overlap == 0.0);
+    state.overruns += u32::from(is_overrun);
+    let outcome = if total == 0 { Outcome::Empty } else { Outcome::New };
+    Ended { items: delivered, counts, overlap, is_overrun, reading: Some(reading), ..Ended::with(outcome) }
+}
+
+/// A document's items, told apart.
+pub(super) struct Sorted {
+    pub(super) delivered: Vec<Delivered>,
+    pub(super) counts: Counts,
+    /// Of every item.
+    pub(super) known: Vec<Known>,
+    /// Of the new ones.
+    pub(super) dates: Vec<i64>,
+}
+
+pub(super) fn sort_out(state: &FeedState, items: Vec<Item>, now_ms: i64) -> Sorted {
+    let before: std::collections::HashSet<Known> = state.known.iter().copied().collect();
+    let ids: std::collections::HashSet<[u8; 4]> = state.known.iter().map(Known::id).collect();
+    let mut sorted = Sorted {
+        delivered: Vec::new(),
+        counts: Counts::default(),
+        known: Vec::with_capacity(items.len()),
+        dates: Vec::new(),
+    };
+    let mut here = std::collections::HashSet::new();
+    // Feeds begin with the newest; what is older goes first.
+    for item in items.into_iter().rev() {
+        let known = Known::new(item.id_hash, item.content_hash);
+        sorted.known.push(known);
+        if before.contains(&known) || !here.insert(known) {
+            sorted.counts.known += 1;
+            continue;
+        }
+        let is_update = ids.contains(&known.id());
+        match item.published_ms {
+            None => sorted.counts.undated += 1,
+            Some(date) => {
+                sorted.counts.future += u64::from(date > now_ms + FUTURE_MS);
+                if !is_update {
+                    sorted.dates.push(date);
+                }
+            }
+        }
+        if is_update {
+            sorted.counts.updated += 1;
+        } else {
+            sorted.counts.new += 1;
+        }
+        sorted.delivered.push(Delivered { item, is_update });
+    }
+    sorted.known.reverse();
+    sorted
+}
+
+/// What the document looks like beside the one before it.
+fn look(
+    state: &mut FeedState,
+    poll: &Poll,
+    hash: u64,
+    reading: &Reading,
+    counts: &Counts,
+    total: usize,
+    now_ms: i64,
+) {
+    let before = &state.looks;
+    let domain = Domain::of(&poll.at).0;
+    let nothing_known = counts.known + counts.updated == 0 && total > 0;
+    let is_parked = before.hash != 0
+        && before.title != reading.title_hash
+        && before.domain != domain
+        && (nothing_known || before.wrong_since_ms > 0);
+    let lost_its_script = before.arabic_percent > 80 && reading.arabic_percent < 20 && total > 0;
+    let is_wrong = is_parked || lost_its_script;
+    let wrong_since_ms = if is_wrong { since(before.wrong_since_ms, now_ms) } else { 0 };
+    // Who stays another for a week is that one.
+    let is_taken_over = is_wrong && now_ms - wrong_since_ms < WEEK;
+    let share = if total == 0 { 100.0 } else { counts.known as f32 * 100.0 / total as f32 };
+    let same_faults = reading.faults_hash != 0 && before.faults == reading.faults_hash;
+    let next = Looks {
+        hash,
+        items: u32::try_from(total).unwrap_or(u32::MAX),
+        title: if is_taken_over { before.title } else { reading.title_hash },
+        domain: if is_taken_over { before.domain } else { domain },
+        arabic_percent: if is_taken_over || total == 0 {
+            before.arabic_percent
+        } else {
+            reading.arabic_percent
+        },
+        wrong_since_ms: if is_taken_over { wrong_since_ms } else { 0 },
+        is_empty: total == 0 && (before.items > 0 || before.is_empty || !state.known.is_empty()),
+        is_unreadable: false,
+        lost_items: reading.items_lost > 0,
+        is_undated: 2 * reading.undated > total,
+        faults: reading.faults_hash,
+        fault_polls: if same_faults {
+            before.fault_polls.saturating_add(1)
+        } else {
+            u8::from(reading.faults_hash != 0)
+        },
+        known_percent: if before.hash == 0 { share } else { before.known_percent * 0.9 + share * 0.1 },
+    };
+    state.looks = next;
+}
