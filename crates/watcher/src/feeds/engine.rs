@@ -12,7 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::address::{Allowed, BadUrl, check_redirect, check_url};
 use super::budget::Domain;
 use super::health::{Seen, State, judge};
-use super::policy::{DAY, FLOOR_MS, Failing, Plan, WEEK, adapt, back_off, is_audit_due, next_poll};
+use super::honesty::{Claim, same_tag, window_ms};
+use super::policy::{DAY, FLOOR_MS, Failing, Plan, WEEK, adapt, back_off, next_poll};
 use super::reading::{Content, Reading};
 use super::state::{FeedState, MOST_VALIDATOR_BYTES, Validators};
 
@@ -43,6 +44,8 @@ pub struct Poll {
     for_good: bool,
     moved_to: Option<Url>,
     sent_validators: bool,
+    /// The last request carried validators: a 304 to any other says nothing.
+    is_conditional: bool,
     /// When the feed was last asked for the whole: by a poll that died, perhaps, of which the stored state knows nothing.
     whole_ms: i64,
 }
@@ -99,13 +102,9 @@ pub fn begin(
     seeks_hub: bool,
 ) -> Result<(Poll, Request), BadUrl> {
     let at = check_url(&state.url, allowed)?;
-    // What nobody looked at was not silent.
-    let silence = state.rhythm.silence(state.success_ms);
-    let is_audit = state.validators.is_some()
-        && (state.lies_until_ms > now_ms
-            || is_audit_due(now_ms, state.same_since_ms, state.whole_ms, silence.nats, silence.limit));
+    let is_audit = state.is_audit_due(now_ms);
     let request = request(state, &at, is_audit || seeks_hub);
-    let sent_validators = request.etag.is_some() || request.last_modified.is_some();
+    let sent_validators = request.is_conditional();
     Ok((
         Poll {
             start_ms: now_ms,
@@ -116,6 +115,7 @@ pub fn begin(
             for_good: true,
             moved_to: None,
             sent_validators,
+            is_conditional: sent_validators,
             whole_ms: state.whole_ms,
         },
         request,
@@ -157,7 +157,8 @@ pub fn follow(
             Ok(to) => {
                 let request = request(state, &to, poll.is_audit || poll.seeks_hub);
                 poll.at = to;
-                poll.sent_validators |= request.etag.is_some() || request.last_modified.is_some();
+                poll.is_conditional = request.is_conditional();
+                poll.sent_validators |= poll.is_conditional;
                 return Step::Ask(Box::new(poll), request);
             }
             Err(outcome) => return done(feed, state, &poll, Ended::with(outcome), now_ms, is_frozen),
@@ -207,7 +208,8 @@ impl Ended {
             Outcome::New | Outcome::Same304 | Outcome::SameHash | Outcome::Moved | Outcome::Empty => {
                 Failing::Not
             }
-            Outcome::ClientError
+            Outcome::Unasked304
+            | Outcome::ClientError
             | Outcome::ServerError
             | Outcome::Timeout
             | Outcome::Dns
@@ -240,9 +242,15 @@ fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: 
         return Ended::with(Outcome::WrongContent);
     }
     match came.status {
+        304 if !poll.is_conditional => {
+            state.distrust_unasked(now_ms);
+            Ended::with(Outcome::Unasked304)
+        }
         304 => {
             state.says.max_age_s = came.max_age_s;
-            unchanged(feed, state, now_ms);
+            let claim = Claim { etag: came.etag.as_deref(), last_modified: came.last_modified.as_deref() };
+            state.weigh(claim, poll.start_ms);
+            unchanged(feed, state, state.is_believed(now_ms), now_ms);
             Ended::with(Outcome::Same304)
         }
         200 | 226 => whole(feed, state, poll, came, now_ms),
@@ -273,9 +281,9 @@ fn since(before_ms: i64, now_ms: i64) -> i64 {
     if before_ms > 0 { before_ms } else { now_ms }
 }
 
-/// Nothing new: known items only.
-fn unchanged(feed: &Feed, state: &mut FeedState, now_ms: i64) {
-    state.looks.is_unreadable = false;
+/// Nothing new: known items only. `is_seen` where that is certain.
+fn unchanged(feed: &Feed, state: &mut FeedState, is_seen: bool, now_ms: i64) {
+    state.looks.is_unreadable &= !is_seen;
     state.same_since_ms = since(state.same_since_ms, now_ms);
     adapted(feed, state, 1, 1, now_ms);
     state.rhythm.pass(now_ms);
@@ -299,11 +307,14 @@ fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i6
         last_modified,
         url: xxh3_64(poll.at.as_str().as_bytes()),
     });
+    // Asked for without validators though there were some.
+    let is_whole = !poll.is_conditional && state.validators.is_some();
     match content {
         None => Ended::with(Outcome::ServerError),
         Some(Content::Same) => {
             state.validators = validators;
-            unchanged(feed, state, now_ms);
+            state.learn_honesty([].iter(), is_whole, false, now_ms);
+            unchanged(feed, state, true, now_ms);
             Ended::with(Outcome::SameHash)
         }
         Some(Content::NotAFeed { hash, may_be_broken, detail, bytes }) => {
@@ -317,9 +328,14 @@ fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i6
             Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
         }
         Some(Content::Feed { hash, reading }) => {
+            let has_same_tag = same_tag(validators.as_ref(), state.validators.as_ref());
             state.validators = validators;
+            state.honesty.window_ms = window_ms(&reading.items);
+            let ended = document(feed, state, poll, hash, reading, now_ms);
+            let new = ended.items.iter().filter(|one| !one.is_update).map(|one| &one.item);
+            state.learn_honesty(new, is_whole, has_same_tag, now_ms);
             state.same_since_ms = 0;
-            document(feed, state, poll, hash, reading, now_ms)
+            ended
         }
     }
 }
@@ -330,7 +346,7 @@ fn fail(state: &mut FeedState, now_ms: i64) {
 }
 
 fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) -> Plan<'a> {
-    let floor_ms = state.floor_ms(feed.is_listed, now_ms);
+    let floor_ms = state.says.floor_ms(feed.is_listed);
     Plan {
         end_ms: now_ms,
         floor_ms,
@@ -355,8 +371,11 @@ fn done(
     state.whole_ms = if poll.is_whole() { poll.start_ms } else { state.whole_ms.max(poll.whole_ms) };
     let is_excused = is_frozen && ended.outcome.may_be_ours();
     if ended.outcome.is_success() {
-        state.success_ms = now_ms;
-        (state.failures, state.failing_since_ms) = (0, 0);
+        // The word of a server that lied proves nothing, neither that it is well nor that nothing came.
+        if ended.outcome != Outcome::Same304 || state.is_believed(now_ms) {
+            state.success_ms = now_ms;
+            (state.failures, state.failing_since_ms) = (0, 0);
+        }
         (state.missing_since_ms, state.is_gone) = (0, false);
         if store_move(state, poll, now_ms) && ended.outcome == Outcome::New {
             ended.outcome = Outcome::Moved;
@@ -388,8 +407,27 @@ fn done(
 
 /// Judges the feed after a poll. Returns the state it left, if it did.
 fn verdict(feed: &Feed, state: &mut FeedState, now_ms: i64) -> Option<State> {
-    let candidate = judge(&seen(feed, state, now_ms));
-    state.health.update(candidate, now_ms)
+    let candidate = candidate(feed, state, now_ms);
+    let left = state.health.update(candidate, now_ms);
+    if state.looks.hash == 0 {
+        // What never was a feed has no good state to keep until a second poll agrees.
+        return left.or_else(|| state.health.update(candidate, now_ms));
+    }
+    left
+}
+
+/// The state by this poll's evidence. A poll that failed saw nothing of the silence: that counts as far as polls that saw it agreed, and no further.
+fn candidate(feed: &Feed, state: &FeedState, now_ms: i64) -> State {
+    let seen = seen(feed, state, now_ms);
+    if state.failures == 0 {
+        return judge(&seen);
+    }
+    judge(&seen.without_silence()).max(judge(&seen).min(state.health.state))
+}
+
+/// Whether the state is that of failing polls alone, and not that of a feed which is silent.
+pub(super) fn is_failing(feed: &Feed, state: &FeedState, now_ms: i64) -> bool {
+    state.failures > 0 && judge(&seen(feed, state, now_ms).without_silence()) >= state.health.state
 }
 
 /// The evidence, as the state holds it.

@@ -116,6 +116,14 @@ pub struct Seen {
     pub is_moved: bool,
 }
 
+impl Seen {
+    /// The same without what the feed's silence says.
+    #[must_use]
+    pub fn without_silence(self) -> Self {
+        Self { silence: Silence { nats: 0.0, limit: None, since_ms: 0 }, ..self }
+    }
+}
+
 /// The worst state that holds by one poll's evidence, without what several polls must show.
 pub fn judge(seen: &Seen) -> State {
     let since_success = seen.now_ms - seen.last_success_ms;

@@ -184,22 +184,5 @@ pub fn back_off(failing: Failing, failures: u32, floor_ms: i64) -> i64 {
     }
 }
 
-/// Whether the validators are left out once: a server that has said "not modified" for three times as long as silence would be
-/// noticed may be lying. Not more than once a week.
-pub fn is_audit_due(
-    now_ms: i64,
-    same_since_ms: i64,
-    last_whole_ms: i64,
-    silence: f32,
-    limit: Option<f32>,
-) -> bool {
-    let is_long = match limit {
-        Some(limit) => silence > 3.0 * limit,
-        // Nothing was learned: a month.
-        None => now_ms - same_since_ms > 4 * WEEK,
-    };
-    is_long && same_since_ms > 0 && now_ms - last_whole_ms >= WEEK && now_ms - same_since_ms >= WEEK
-}
-
 #[cfg(test)]
 mod tests;

@@ -165,7 +165,7 @@ pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms
         }
         let plan = Plan {
             end_ms: asked.start_ms + LOST_POLL_MS,
-            floor_ms: state.floor_ms(feed.is_listed, now_ms),
+            floor_ms: state.says.floor_ms(feed.is_listed),
             interval_ms: state.interval_ms,
             back_off_ms: 0,
             retry_at_ms: state.retry_at_ms,

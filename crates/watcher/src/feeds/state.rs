@@ -1,7 +1,7 @@
 //! What must be known of a feed after a restart, in one value of the table of feeds: at most 2 KiB for a usual feed.
 //!
 //! ```text
-//! feeds.state   <feed> -> form 3, FeedState          written with the items it covers, in one unit
+//! feeds.state   <feed> -> form 4, FeedState          written with the items it covers, in one unit
 //! feeds.asked   <feed> -> start i64, whole u8        written, and durable, before the request goes out
 //! ```
 
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::drift::KnownShare;
 use super::health::{Health, Skew};
-use super::policy::{DAY, FLOOR_MS, Says};
+use super::honesty::Honesty;
+use super::policy::{FLOOR_MS, Says};
 use super::silence::Rhythm;
 use super::websub::search::Search;
 
@@ -21,10 +22,10 @@ pub const ASKED: Table = Table("feeds.asked");
 /// The table of the next numbers of what the poller writes.
 pub const FEED_ORDER: Table = Table("feeds.order");
 
-const FORM: u8 = 3;
-/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub. As bytes, that of a feed without documents or hubs
-/// is zeros.
-const EARLIER: [(u8, usize); 2] = [(1, 14), (2, 1)];
+const FORM: u8 = 4;
+/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before the server's honesty. As bytes, that of a
+/// feed without documents or hubs is zeros.
+const EARLIER: [(u8, usize); 3] = [(1, 18), (2, 5), (3, 4)];
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.
@@ -153,7 +154,7 @@ pub struct FeedState {
     pub whole_ms: i64,
     /// Since when it says that nothing changed.
     pub same_since_ms: i64,
-    /// It said "not modified" of what was modified: until then it is asked for the whole, once a day.
+    /// It said "not modified" of what was modified: until then its word is not believed, and it is asked for the whole once a day.
     pub lies_until_ms: i64,
     /// Windows that shared no item with the one before: items may have been missed.
     pub overruns: u32,
@@ -167,6 +168,8 @@ pub struct FeedState {
     pub known_share: KnownShare,
     /// How far its hub was looked for.
     pub hub_search: Search,
+    /// What is known of its server's word.
+    pub honesty: Honesty,
 }
 
 impl FeedState {
@@ -181,12 +184,6 @@ impl FeedState {
             interval_ms: FLOOR_MS,
             ..Self::default()
         }
-    }
-
-    /// The least time between two polls, in milliseconds: see [`Says::floor_ms`]. Who cannot be asked for changes only is asked once a day.
-    pub fn floor_ms(&self, is_listed: bool, now_ms: i64) -> i64 {
-        let floor_ms = self.says.floor_ms(is_listed);
-        if self.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms }
     }
 
     /// The table's value.
@@ -278,7 +275,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feeds::policy::HOUR;
+    use crate::feeds::policy::{DAY, HOUR};
 
     const NOW: i64 = 1_693_785_600_000;
 
@@ -337,11 +334,20 @@ mod tests {
             }
         }
         state.known_share.learn(50.0);
-        let mut before = state.to_bytes();
-        before.pop();
-        before[0] = 2;
-        assert_eq!(FeedState::from_bytes(&before).as_ref(), Some(&state), "what form 2 knew of shares");
+        for form in [2, 3] {
+            let missing =
+                EARLIER.iter().find(|(earlier, _)| *earlier == form).map_or(0, |(_, missing)| *missing);
+            let mut before = state.to_bytes();
+            before.truncate(before.len() - missing);
+            before[0] = form;
+            assert_eq!(
+                FeedState::from_bytes(&before).as_ref(),
+                Some(&state),
+                "what form {form} knew of shares"
+            );
+        }
         state.hub_search = Search::Over;
+        state.honesty = Honesty { audits: 3, is_doubted: true, window_ms: 7 * HOUR, pushed_ms: NOW };
         assert_eq!(FeedState::from_bytes(&state.to_bytes()), Some(state));
     }
 

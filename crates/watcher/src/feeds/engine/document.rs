@@ -23,10 +23,6 @@ pub(super) fn document(
     let last_poll_ms = state.start_ms.max(state.added_ms);
     let items = std::mem::take(&mut reading.items);
     let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
-    if poll.is_audit && dates.iter().any(|date| *date < state.start_ms) {
-        // It was there at the last poll, and that was told that nothing had changed.
-        state.lies_until_ms = now_ms + 4 * WEEK;
-    }
     let total = known.len();
     look(state, poll, hash, &reading, &counts, total, now_ms);
     state.says = Says {

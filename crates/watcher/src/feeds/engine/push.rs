@@ -45,6 +45,9 @@ pub fn push(
             }
             let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
             state.remember_too(&known);
+            if counts.new > 0 {
+                state.honesty.pushed_ms = now_ms;
+            }
             // A feed that no poll has read yet has no rhythm: its window would be taken for news.
             if state.looks.hash != 0 {
                 if let Some(freshest) = dates.iter().max() {
@@ -95,7 +98,7 @@ fn doubt(state: &FeedState, items: Vec<Item>) -> (Vec<Item>, usize) {
 
 /// The first moment at which the feed may be asked again, by all that it says.
 fn soonest(feed: &Feed, state: &FeedState, asked_ms: i64, now_ms: i64) -> i64 {
-    let floor_ms = state.floor_ms(feed.is_listed, now_ms);
+    let floor_ms = state.says.floor_ms(feed.is_listed);
     let plan = Plan {
         end_ms: state.start_ms.max(asked_ms) + LONGEST_POLL_MS,
         floor_ms,

@@ -35,6 +35,13 @@ pub struct Request {
     pub last_modified: Option<Vec<u8>>,
 }
 
+impl Request {
+    /// Whether it asks for changes only.
+    pub fn is_conditional(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
+}
+
 /// What came of a request.
 #[derive(Debug)]
 pub enum Answer {
@@ -104,6 +111,8 @@ pub enum Outcome {
     New,
     /// 304.
     Same304,
+    /// 304 to a request that asked for everything: nothing was got.
+    Unasked304,
     /// 200 with the last document.
     SameHash,
     /// A new document, and the address it came from was stored as the feed's.
@@ -138,9 +147,10 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::New,
         Self::Same304,
+        Self::Unasked304,
         Self::SameHash,
         Self::Moved,
         Self::Gone,
@@ -163,6 +173,7 @@ impl Outcome {
         match self {
             Self::New => "new",
             Self::Same304 => "same_304",
+            Self::Unasked304 => "unasked_304",
             Self::SameHash => "same_hash",
             Self::Moved => "moved",
             Self::Gone => "gone",
@@ -185,7 +196,8 @@ impl Outcome {
     pub fn is_success(self) -> bool {
         match self {
             Self::New | Self::Same304 | Self::SameHash | Self::Moved | Self::Empty => true,
-            Self::Gone
+            Self::Unasked304
+            | Self::Gone
             | Self::Throttled
             | Self::ClientError
             | Self::ServerError
@@ -208,6 +220,7 @@ impl Outcome {
             Self::ServerError => false,
             Self::New
             | Self::Same304
+            | Self::Unasked304
             | Self::SameHash
             | Self::Moved
             | Self::Gone
