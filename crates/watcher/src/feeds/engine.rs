@@ -13,7 +13,9 @@ use super::address::{Allowed, BadUrl, check_redirect, check_url};
 use super::budget::Domain;
 use super::health::{Seen, State, judge};
 use super::honesty::{Claim, same_tag, window_ms};
-use super::policy::{DAY, FLOOR_MS, Failing, Plan, WEEK, adapt, back_off, next_poll};
+use super::policy::{
+    DAY, DOMAIN_CAP_MS, FLOOR_MS, Failing, Plan, RETRY_AFTER_CAP_MS, WEEK, adapt, back_off, next_poll,
+};
 use super::reading::{Content, Reading};
 use super::state::{FeedState, MOST_VALIDATOR_BYTES, Validators};
 
@@ -236,7 +238,10 @@ impl Ended {
 
 /// Takes in a status that is no redirect.
 fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
-    state.retry_at_ms = came.retry_after_ms.map_or(0, |after| now_ms.saturating_add(after));
+    state.retry_at_ms =
+        came.retry_after_ms.map_or(0, |after| now_ms.saturating_add(after.min(RETRY_AFTER_CAP_MS)));
+    // Whoever answers again refuses nobody any more.
+    state.refused = None;
     if came.is_challenge {
         state.looks.is_unreadable = true;
         return Ended::with(Outcome::WrongContent);
@@ -265,11 +270,12 @@ fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: 
         }
         429 => {
             let pause = back_off(Failing::Throttled, state.failures + 1, FLOOR_MS);
-            let until = now_ms.saturating_add(came.retry_after_ms.unwrap_or(pause).min(WEEK));
-            state.retry_at_ms = until;
-            let domain_until_ms = Some((Domain::of(&poll.at), until));
-            state.refused = Some((Domain::of(&poll.at).0, until));
-            Ended { domain_until_ms, ..Ended::with(Outcome::Throttled) }
+            // A time that has passed says as little as none.
+            let after = came.retry_after_ms.filter(|after| *after > 0).unwrap_or(pause);
+            state.retry_at_ms = now_ms.saturating_add(after.min(RETRY_AFTER_CAP_MS));
+            let (domain, until) = (Domain::of(&poll.at), now_ms.saturating_add(after.min(DOMAIN_CAP_MS)));
+            state.refused = Some((domain.0, until));
+            Ended { domain_until_ms: Some((domain, until)), ..Ended::with(Outcome::Throttled) }
         }
         500..=599 => Ended::with(Outcome::ServerError),
         100..=299 => Ended::with(Outcome::ServerError),

@@ -23,6 +23,10 @@ pub const SHORT_FLOOR_MS: i64 = 15 * MINUTE;
 pub const CAP_MS: i64 = DAY;
 /// `Retry-After` is kept as it is up to here: a server that asks for a week is asked for a week.
 pub const RETRY_AFTER_CAP_MS: i64 = WEEK;
+/// A poll takes no longer, redirects and all: when one ended that nobody saw end is taken from that.
+pub(crate) const LONGEST_POLL_MS: i64 = 2 * MINUTE;
+/// For so long a feed's 429 holds back the other feeds of its registered domain: they may be other publishers' on a shared host, whom nobody asked too often.
+pub const DOMAIN_CAP_MS: i64 = DAY;
 /// How long a feed that is gone is left alone at most. It is never given up: feeds do come back.
 pub const GONE_CAP_MS: i64 = WEEK;
 

@@ -214,7 +214,7 @@ impl Poller<'_> {
                 next_ms: Some(state.next_ms),
                 domain: Some(domain(&state.url)),
                 state: state.health.state,
-                refused: state.refused.filter(|(_, until_ms)| *until_ms > now_ms),
+                refused: state.refusal(now_ms),
             };
         })?;
         for (place, (mut stored, asked)) in (0..).zip(stored.into_iter().zip(asked)) {
@@ -227,7 +227,7 @@ impl Poller<'_> {
                 stored.next_ms = hubs.woken(place, feed, stored.next_ms, stored.is_asked);
             }
             if let Some((domain, until_ms)) = stored.refused {
-                self.budget.back_off(Domain(domain), until_ms);
+                self.budget.back_off(domain, until_ms);
             }
             self.roster.restore(place, stored, now_ms, self.control.wish() == Wish::Run);
         }

@@ -8,10 +8,11 @@
 use barid_log::Table;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Domain;
 use super::drift::KnownShare;
 use super::health::{Health, Skew};
 use super::honesty::Honesty;
-use super::policy::{FLOOR_MS, Says};
+use super::policy::{DOMAIN_CAP_MS, FLOOR_MS, LONGEST_POLL_MS, Says};
 use super::silence::Rhythm;
 use super::websub::search::Search;
 
@@ -184,6 +185,13 @@ impl FeedState {
             interval_ms: FLOOR_MS,
             ..Self::default()
         }
+    }
+
+    /// The registered domain that nobody is asked of, and until when. An earlier version kept what the server had said, however long.
+    pub fn refusal(&self, now_ms: i64) -> Option<(Domain, i64)> {
+        let (domain, until_ms) = self.refused?;
+        let until_ms = until_ms.min(self.start_ms + LONGEST_POLL_MS + DOMAIN_CAP_MS);
+        (until_ms > now_ms).then_some((Domain(domain), until_ms))
     }
 
     /// The table's value.

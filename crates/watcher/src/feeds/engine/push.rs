@@ -8,13 +8,10 @@ use url::Url;
 use super::document::{Sorted, sort_out};
 use super::{Done, Ended, Feed};
 use crate::feeds::engine::Outcome;
-use crate::feeds::policy::{DAY, MINUTE, Plan, next_poll, outside_windows};
+use crate::feeds::policy::{DAY, LONGEST_POLL_MS, Plan, next_poll, outside_windows};
 use crate::feeds::reading::{Content, Item};
 use crate::feeds::silence::event_time;
 use crate::feeds::state::{FeedState, Known};
-
-/// A poll takes no longer: when the last one ended is not kept.
-const LONGEST_POLL_MS: i64 = 2 * MINUTE;
 
 /// Takes in a document that a hub brought, whole or in part. `from` is the address it speaks for. Only items that were never seen are delivered: a known one with other
 /// content may be newer, or come late out of a hub's queue, and would then put back what was corrected. The feed's next poll is planned as soon as is polite: it knows.

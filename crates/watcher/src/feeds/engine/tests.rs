@@ -281,6 +281,41 @@ fn who_asks_for_time_gets_it_for_the_feed_or_for_the_whole_domain() {
 }
 
 #[test]
+fn a_year_of_retry_after_is_a_week_for_the_feed_and_a_day_for_its_neighbours() {
+    let after = |status, ms: i64| Answer::Came(Came { retry_after_ms: Some(ms), ..came(status) });
+    for ms in [365 * DAY, 251_708_399_099_000, i64::MAX] {
+        let mut story = Story::new();
+        let (_, done) = story.poll(after(429, ms));
+        let now_ms = story.now_ms;
+        assert_eq!(done.domain_until_ms.map(|(_, until)| until), Some(now_ms + DAY));
+        assert_eq!(story.state.refusal(now_ms).map(|(_, until)| until), Some(now_ms + DAY), "over a restart");
+        assert_eq!(story.state.retry_at_ms, now_ms + WEEK);
+        assert!((7 * 24..8 * 24).contains(&story.hours_to_next()), "{} h", story.hours_to_next());
+        story.poll(items(1, 1..9, NOW));
+        assert_eq!(story.state.refused, None, "it answers again");
+        let mut weak = Story::new();
+        weak.poll(after(503, ms));
+        assert_eq!(
+            weak.state.retry_at_ms,
+            weak.now_ms + WEEK,
+            "or its next poll would be too soon for a year"
+        );
+        let (_, request) = weak.begin();
+        assert_eq!(
+            crate::feeds::guard::broken(&weak.feed, &weak.state, &request, false, weak.now_ms),
+            None,
+            "the schedule and the guard agree"
+        );
+    }
+    for ms in [0, -5] {
+        let mut story = Story::new();
+        let (_, done) = story.poll(after(429, ms));
+        let until = done.domain_until_ms.map_or(0, |(_, until)| until);
+        assert!(until >= story.now_ms + 2 * HOUR, "a time that has passed is none");
+    }
+}
+
+#[test]
 fn a_cached_answer_is_not_asked_for_before_it_is_stale() {
     let mut story = Story::new();
     let max_age = |max_age_s| Answer::Came(Came { max_age_s, ..came(304) });

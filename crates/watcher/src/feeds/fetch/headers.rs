@@ -62,8 +62,10 @@ fn seconds(text: &str) -> Option<u32> {
 /// Seconds or a date, as the time from now on.
 fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
     let value = text(headers, &RETRY_AFTER)?;
-    if let Some(seconds) = seconds(value) {
-        return Some(i64::from(seconds) * SECOND);
+    // A fraction is against the rules, and clear.
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    if let (Some(whole), Some(fraction)) = (seconds(whole), seconds(fraction)) {
+        return Some((i64::from(whole) + i64::from(fraction > 0)) * SECOND);
     }
     // By the server's own clock, where it says what that is.
     let from = text(headers, &DATE).and_then(date_ms).unwrap_or(now_ms);
@@ -125,6 +127,12 @@ mod tests {
             (&[("retry-after", "Tuesday, 05-Sep-23 09:15:00 GMT")], Some(3_600_000)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "-1")], None),
+            (&[("retry-after", "")], None),
+            (&[("retry-after", "1.5")], Some(2000)),
+            (&[("retry-after", "120.0")], Some(120_000)),
+            (&[("retry-after", "1e9")], None),
+            (&[("retry-after", "99999999999999999999")], Some(i64::from(u32::MAX) * SECOND)),
+            (&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")], Some(251_708_399_099_000)),
             (
                 &[
                     ("retry-after", "Tue, 05 Sep 2023 11:15:00 GMT"),
