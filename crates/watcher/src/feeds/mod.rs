@@ -17,6 +17,7 @@ mod deliver;
 pub mod drift;
 pub mod engine;
 pub mod fetch;
+pub mod given;
 pub mod guard;
 pub mod health;
 pub mod honesty;

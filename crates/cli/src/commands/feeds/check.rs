@@ -9,7 +9,7 @@ use barid_watcher::feeds::address::Allowed;
 use barid_watcher::feeds::check::{Check, Hop, check};
 use barid_watcher::feeds::engine::Outcome;
 use barid_watcher::feeds::fetch::PHASES;
-use barid_watcher::feeds::{Clock, FeedsConfig};
+use barid_watcher::feeds::{Clock, FeedsConfig, given};
 use serde_json::{Value, json};
 
 use super::page;
@@ -27,8 +27,10 @@ pub(super) fn run(
     out: &mut impl Write,
 ) -> Result<ExitCode, CliError> {
     let section = load(config)?.config.feeds;
+    // As a list would have it. What can never be asked is said so below.
+    let url = &given::address(url).unwrap_or_else(|_| url.to_owned());
     // As it would be polled: by its own table, else as one of a list.
-    let own = section.feeds.iter().find(|feed| feed.url == url);
+    let own = section.feeds.iter().find(|feed| feed.url == *url);
     let full_text = full_text || own.map_or(section.full_text, |feed| feed.full_text);
     let config = FeedsConfig {
         agent: settings::agent(&section),
