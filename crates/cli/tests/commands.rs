@@ -250,7 +250,7 @@ fn a_feed_of_the_configuration_is_held_by_the_same_rules() {
         ("https://me:word@estuary.example/a", "a user name or password"),
         ("/feed.xml", "the host is missing"),
         ("feed.xml", "the host is missing"),
-        ("  ", "there is no address"),
+        ("  ", "there is no address of a feed"),
     ] {
         std::fs::write(folder.path().join("barid.toml"), format!("[[feed]]\nid = \"a\"\nurl = \"{url}\"\n"))
             .unwrap();

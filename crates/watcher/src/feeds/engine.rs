@@ -45,7 +45,6 @@ pub struct Poll {
     /// Where redirects for good have led, as long as all were.
     for_good: bool,
     moved_to: Option<Url>,
-    sent_validators: bool,
     /// The last request carried validators: a 304 to any other says nothing.
     is_conditional: bool,
     /// When the feed was last asked for the whole: by a poll that died, perhaps, of which the stored state knows nothing.
@@ -53,9 +52,9 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// Whether the first request carries no validators.
+    /// Whether its last request carries no validators.
     pub fn is_whole(&self) -> bool {
-        !self.sent_validators
+        !self.is_conditional
     }
 }
 
@@ -106,7 +105,7 @@ pub fn begin(
     let at = check_url(&state.url, allowed)?;
     let is_audit = state.is_audit_due(now_ms);
     let request = request(state, &at, is_audit || seeks_hub);
-    let sent_validators = request.is_conditional();
+    let is_conditional = request.is_conditional();
     Ok((
         Poll {
             start_ms: now_ms,
@@ -116,8 +115,7 @@ pub fn begin(
             at,
             for_good: true,
             moved_to: None,
-            sent_validators,
-            is_conditional: sent_validators,
+            is_conditional,
             whole_ms: state.whole_ms,
         },
         request,
@@ -160,7 +158,6 @@ pub fn follow(
                 let request = request(state, &to, poll.is_audit || poll.seeks_hub);
                 poll.at = to;
                 poll.is_conditional = request.is_conditional();
-                poll.sent_validators |= poll.is_conditional;
                 return Step::Ask(Box::new(poll), request);
             }
             Err(outcome) => return done(feed, state, &poll, Ended::with(outcome), now_ms, is_frozen),

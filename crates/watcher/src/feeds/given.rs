@@ -24,7 +24,7 @@ const FILES: [&str; 13] =
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddress {
     /// Nothing is there.
-    #[error("there is no address")]
+    #[error("there is no address of a feed")]
     Blank,
     /// Another scheme.
     #[error("only http: and https: are asked, and this is {0}:")]

@@ -10,12 +10,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::{DAY, HOUR, MINUTE, WEEK};
+use super::policy::{DAY, HOUR, WEEK};
 use super::reading::Item;
 use super::state::{FeedState, Validators};
 
-/// Least time between two requests for the whole document, by when they began: an answer takes a minute at most, so that no two whole answers are less than a day apart.
-pub const WHOLE_EVERY_MS: i64 = DAY + MINUTE;
+/// Least time between two requests for the whole document, by when they leave.
+pub const WHOLE_EVERY_MS: i64 = DAY;
 /// For so long a server that lied is not believed.
 const DISTRUST_MS: i64 = 4 * WEEK;
 /// A feed without a rhythm that says for so long that nothing has changed is looked into, unless its window ends sooner.
@@ -173,6 +173,7 @@ fn date(text: &[u8]) -> Option<SystemTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feeds::policy::MINUTE;
 
     const NOW: i64 = 1_693_785_600_000;
 

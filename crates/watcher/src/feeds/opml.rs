@@ -316,8 +316,8 @@ mod tests {
             [
                 "line 9: word: https://***@news.example/d: it carries a user name or password",
                 "line 13: ftp: ftp://news.example/f: only http: and https: are asked, and this is ftp:",
-                "line 14: page: there is no address",
-                "line 15: blank: there is no address",
+                "line 14: page: there is no address of a feed",
+                "line 15: blank: there is no address of a feed",
             ]
         );
     }
