@@ -18,7 +18,7 @@ pub struct Options<'a> {
 /// The feed itself, without its entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Feed {
-    /// `rss20`, `rss092`, `rss091u`, `rss090`, `rss10`, `rss`, `atom10`, `atom03`, `atom`, `cdf`, `json1`, `json11`, `sitemap`, ...;
+    /// `rss20`, `rss092`, `rss091u`, `rss090`, `rss10`, `rss`, `atom10`, `atom03`, `atom`, `cdf`, `json1`, `json11`, `sitemap`, `sitemapindex`, ...;
     /// empty when entries stood without any root.
     pub version: &'static str,
     /// The charset the bytes were read in, a WHATWG label in lower case.
@@ -61,6 +61,13 @@ pub struct Feed {
     pub faults: Vec<FaultCount>,
     /// How many entries were handed to the callback.
     pub entries: u64,
+}
+
+impl Feed {
+    /// Whether it is an index of sitemaps: its entries are no articles, but the addresses of sitemaps (`link`), with when each last changed (`updated`).
+    pub fn is_index(&self) -> bool {
+        self.version == "sitemapindex"
+    }
 }
 
 /// What a feed says about when to ask for it again.

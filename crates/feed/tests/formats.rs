@@ -130,3 +130,24 @@ fn extensions_do_not_overwrite_what_the_item_says() {
     assert_eq!(entry.source.and_then(|source| source.title).as_deref(), Some("Other"));
     assert_eq!(entry.title.as_deref(), Some("own"));
 }
+
+#[test]
+fn an_index_of_sitemaps_is_told_from_a_sitemap() {
+    for text in [
+        r#"<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+            <sitemap><loc>https://estuary.example/map-1.xml</loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap>
+            <sitemap><loc>/map-2.xml.gz</loc></sitemap></sitemapindex>"#,
+        "<SitemapIndex><sitemap><loc>\n https://estuary.example/map-1.xml </loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap><sitemap><loc>/map-2.xml.gz</loc></sitemap>",
+        "<s:sitemapindex xmlns:s='http://www.google.com/schemas/sitemap/0.84'><s:sitemap><s:loc>https://estuary.example/map-1.xml</s:loc><s:lastmod>2023-09-05T08:15:00Z</s:lastmod></s:sitemap><s:sitemap><s:loc>/map-2.xml.gz</s:loc></s:sitemap></s:sitemapindex>",
+    ] {
+        let (feed, entries) = read(text);
+        assert!(feed.is_index(), "{}", feed.version);
+        let named: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.link.as_deref(), entry.updated.as_ref().and_then(|updated| updated.ms)))
+            .collect();
+        let first = (Some("https://estuary.example/map-1.xml"), Some(1_693_901_700_000));
+        assert_eq!(named, [first, (Some("https://news.example/map-2.xml.gz"), None)]);
+    }
+    assert!(!read("<urlset><url><loc>https://estuary.example/a</loc></url></urlset>").0.is_index());
+}

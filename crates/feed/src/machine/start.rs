@@ -383,7 +383,8 @@ impl<'a> Machine<'a, '_> {
                 _ => "atom",
             },
             Element::Channel => "cdf",
-            Element::UrlSet | Element::SitemapIndex => "sitemap",
+            Element::UrlSet => "sitemap",
+            Element::SitemapIndex => "sitemapindex",
             _ => "",
         };
     }
