@@ -137,7 +137,8 @@ pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) ->
             return Ok(check);
         }
     };
-    let done = loop {
+    let mut checked: Option<Done> = None;
+    loop {
         let (mut answer, response) = asker.send(&client, &request, GAP_MS);
         if let (Answer::Came(came), Some(response)) = (&mut answer, response) {
             if matches!(came.status, 200 | 226) {
@@ -148,15 +149,29 @@ pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) ->
             answer = answer.naming(fetch::hubs(&response, &request.url));
         }
         match engine::follow(&feed, &mut check.state, poll, answer, clock(), &config.allowed, false) {
-            Step::Done(done) => break *done,
+            Step::Done(done) => {
+                // An index, and its sitemaps one by one.
+                let whole = match checked.take() {
+                    None => *done,
+                    Some(mut index) => {
+                        Done::absorb(&mut index, *done);
+                        index
+                    }
+                };
+                let whole = checked.insert(whole);
+                match whole.more.take() {
+                    Some((next, next_request)) => (poll, request) = (*next, next_request),
+                    None => break,
+                }
+            }
             Step::Ask(next, next_request) => (poll, request) = (*next, next_request),
         }
-    };
+    }
     check.hops = std::mem::take(&mut asker.hops);
-    if full_text {
+    if let (true, Some(done)) = (full_text, &checked) {
         check.page = look(&mut asker, &client, url, &done.items, &config.allowed);
     }
-    check.done = Some(done);
+    check.done = checked;
     Ok(check)
 }
 

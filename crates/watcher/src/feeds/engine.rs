@@ -22,11 +22,14 @@ use super::state::{FeedState, MOST_VALIDATOR_BYTES, Validators};
 mod document;
 mod moved;
 mod push;
+mod sitemaps;
 mod types;
 
 use document::document;
 use moved::store_move;
 pub use push::push;
+use sitemaps::Child;
+pub use sitemaps::{IndexSeen, last_hash, sitemap_asked_ms};
 pub use types::{Answer, Came, Counts, Delivered, Failure, Feed, Outcome, Request};
 
 /// Redirects followed in one poll.
@@ -47,14 +50,16 @@ pub struct Poll {
     moved_to: Option<Url>,
     /// The last request carried validators: a 304 to any other says nothing.
     is_conditional: bool,
+    /// It asks a sitemap that the feed, an index, names.
+    child: Option<Child>,
     /// When the feed was last asked for the whole: by a poll that died, perhaps, of which the stored state knows nothing.
     whole_ms: i64,
 }
 
 impl Poll {
-    /// Whether its last request carries no validators.
+    /// Whether its last request asks for the whole document of the feed.
     pub fn is_whole(&self) -> bool {
-        !self.is_conditional
+        !self.is_conditional && self.child.is_none()
     }
 }
 
@@ -90,6 +95,29 @@ pub struct Done {
     pub unreadable: Option<(bytes::Bytes, String)>,
     /// The address that gave the answer.
     pub from: Url,
+    /// Of an index of sitemaps: what of it is read.
+    pub index: Option<IndexSeen>,
+    /// A sitemap of the index that is to be asked now. Its answer is followed as that of a redirect is; what was found so far is to be delivered.
+    pub more: Option<(Box<Poll>, Request)>,
+}
+
+impl Done {
+    /// Whether it was one of the sitemaps of an index, and not the feed itself.
+    pub fn is_sitemap(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.is_sitemap)
+    }
+
+    /// Adds what the sitemaps of this index brought, for who looks at all of it.
+    pub fn absorb(&mut self, sitemap: Self) {
+        self.items.extend(sitemap.items);
+        self.counts.add(sitemap.counts);
+        self.more = sitemap.more;
+        let refused = self.index.take().map(|index| index.refused);
+        self.index = sitemap.index.map(|mut index| {
+            index.refused.splice(0..0, refused.unwrap_or_default());
+            IndexSeen { is_sitemap: false, ..index }
+        });
+    }
 }
 
 /// Begins a poll; `seeks_hub` asks for the whole document, see [`FeedState::seeks_hub`]. What it promises not to do again (its time, and whether it is whole) must be durable before the request is sent.
@@ -104,32 +132,34 @@ pub fn begin(
 ) -> Result<(Poll, Request), BadUrl> {
     let at = check_url(&state.url, allowed)?;
     let is_audit = state.is_audit_due(now_ms);
-    let request = request(state, &at, is_audit || seeks_hub);
-    let is_conditional = request.is_conditional();
-    Ok((
-        Poll {
-            start_ms: now_ms,
-            is_audit,
-            seeks_hub,
-            hops: 0,
-            at,
-            for_good: true,
-            moved_to: None,
-            is_conditional,
-            whole_ms: state.whole_ms,
-        },
-        request,
-    ))
+    let mut poll = Poll {
+        start_ms: now_ms,
+        is_audit,
+        seeks_hub,
+        hops: 0,
+        at: at.clone(),
+        for_good: true,
+        moved_to: None,
+        is_conditional: false,
+        child: None,
+        whole_ms: state.whole_ms,
+    };
+    let request = request(state, &mut poll, at);
+    Ok((poll, request))
 }
 
-fn request(state: &FeedState, url: &Url, is_whole: bool) -> Request {
+/// What a poll asks next, at that address: for changes where that gave validators.
+fn request(state: &FeedState, poll: &mut Poll, url: Url) -> Request {
     let hash = xxh3_64(url.as_str().as_bytes());
-    let given = state.validators.as_ref().filter(|given| given.url == hash && !is_whole);
-    Request {
+    let is_sent = |given: &&Validators| given.url == hash && !poll.is_audit && !poll.seeks_hub;
+    let given = sitemaps::validators(state, poll).filter(is_sent);
+    let request = Request {
         url: url.clone(),
         etag: given.and_then(|given| given.etag.clone()),
         last_modified: given.and_then(|given| given.last_modified.clone()),
-    }
+    };
+    (poll.at, poll.is_conditional) = (url, request.is_conditional());
+    request
 }
 
 /// Says that a feed's address must not be asked: as if the poll had been refused.
@@ -150,24 +180,27 @@ pub fn follow(
     allowed: &Allowed,
     is_frozen: bool,
 ) -> Step {
-    if let Answer::Came(came) = &answer
-        && let 301 | 302 | 303 | 307 | 308 = came.status
-    {
-        match hop(&mut poll, came, allowed) {
-            Ok(to) => {
-                let request = request(state, &to, poll.is_audit || poll.seeks_hub);
-                poll.at = to;
-                poll.is_conditional = request.is_conditional();
-                return Step::Ask(Box::new(poll), request);
-            }
-            Err(outcome) => return done(feed, state, &poll, Ended::with(outcome), now_ms, is_frozen),
-        }
-    }
     let ended = match answer {
+        Answer::Came(came) if matches!(came.status, 301 | 302 | 303 | 307 | 308) => {
+            match hop(&mut poll, &came, allowed) {
+                Ok(to) => {
+                    let request = request(state, &mut poll, to);
+                    return Step::Ask(Box::new(poll), request);
+                }
+                Err(outcome) => Ended::with(outcome),
+            }
+        }
         Answer::Failed(failure) => Ended::with(failure.into()),
-        Answer::Came(came) => take_in(feed, state, &poll, came, now_ms),
+        Answer::Came(came) => take_in(feed, state, &poll, came, now_ms, allowed),
     };
-    done(feed, state, &poll, ended, now_ms, is_frozen)
+    let mut ended = match poll.child {
+        Some(child) => sitemaps::answered(feed, state, child, ended, now_ms),
+        None => ended,
+    };
+    let left =
+        if poll.child.is_none() { settle(feed, state, &poll, &mut ended, now_ms, is_frozen) } else { None };
+    let more = sitemaps::next(feed, state, &poll, &ended, allowed, now_ms);
+    done(poll, ended, left, more)
 }
 
 /// Where a redirect leads.
@@ -197,6 +230,7 @@ struct Ended {
     reading: Option<Box<Reading>>,
     unreadable: Option<(bytes::Bytes, String)>,
     domain_until_ms: Option<(Domain, i64)>,
+    index: Option<IndexSeen>,
 }
 
 impl Ended {
@@ -229,16 +263,27 @@ impl Ended {
             reading: None,
             unreadable: None,
             domain_until_ms: None,
+            index: None,
         }
     }
 }
 
 /// Takes in a status that is no redirect.
-fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
+fn take_in(
+    feed: &Feed,
+    state: &mut FeedState,
+    poll: &Poll,
+    came: Came,
+    now_ms: i64,
+    allowed: &Allowed,
+) -> Ended {
     state.retry_at_ms =
         came.retry_after_ms.map_or(0, |after| now_ms.saturating_add(after.min(RETRY_AFTER_CAP_MS)));
     // Whoever answers again refuses nobody any more.
     state.refused = None;
+    if let Some(child) = poll.child {
+        return sitemaps::child(state, poll, child, came, allowed, now_ms);
+    }
     if came.is_challenge {
         state.looks.is_unreadable = true;
         return Ended::with(Outcome::WrongContent);
@@ -255,7 +300,7 @@ fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: 
             unchanged(feed, state, state.is_believed(now_ms), now_ms);
             Ended::with(Outcome::Same304)
         }
-        200 | 226 => whole(feed, state, poll, came, now_ms),
+        200 | 226 => whole(feed, state, poll, came, now_ms, allowed),
         404 => {
             state.missing_since_ms = since(state.missing_since_ms, now_ms);
             Ended::with(Outcome::ClientError)
@@ -265,19 +310,22 @@ fn take_in(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: 
             state.is_gone = true;
             Ended::with(Outcome::Gone)
         }
-        429 => {
-            let pause = back_off(Failing::Throttled, state.failures + 1, FLOOR_MS);
-            // A time that has passed says as little as none.
-            let after = came.retry_after_ms.filter(|after| *after > 0).unwrap_or(pause);
-            state.retry_at_ms = now_ms.saturating_add(after.min(RETRY_AFTER_CAP_MS));
-            let (domain, until) = (Domain::of(&poll.at), now_ms.saturating_add(after.min(DOMAIN_CAP_MS)));
-            state.refused = Some((domain.0, until));
-            Ended { domain_until_ms: Some((domain, until)), ..Ended::with(Outcome::Throttled) }
-        }
+        429 => throttled(state, came.retry_after_ms, state.failures + 1, &poll.at, now_ms),
         500..=599 => Ended::with(Outcome::ServerError),
         100..=299 => Ended::with(Outcome::ServerError),
         _ => Ended::with(Outcome::ClientError),
     }
+}
+
+/// It was asked too often: it is left alone, and for a day at most so are the others of its registered domain.
+fn throttled(state: &mut FeedState, after_ms: Option<i64>, failures: u32, at: &Url, now_ms: i64) -> Ended {
+    // A time that has passed says as little as none.
+    let pause = || back_off(Failing::Throttled, failures, FLOOR_MS);
+    let after = after_ms.filter(|after| *after > 0).unwrap_or_else(pause);
+    state.retry_at_ms = now_ms.saturating_add(after.min(RETRY_AFTER_CAP_MS));
+    let (domain, until) = (Domain::of(at), now_ms.saturating_add(after.min(DOMAIN_CAP_MS)));
+    state.refused = Some((domain.0, until));
+    Ended { domain_until_ms: Some((domain, until)), ..Ended::with(Outcome::Throttled) }
 }
 
 fn since(before_ms: i64, now_ms: i64) -> i64 {
@@ -300,16 +348,16 @@ fn adapted(feed: &Feed, state: &mut FeedState, known: usize, total: usize, now_m
 }
 
 /// A whole answer.
-fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i64) -> Ended {
-    let Came { etag, last_modified, max_age_s, content, .. } = came;
-    state.says.max_age_s = max_age_s;
-    let short = |value: Option<Vec<u8>>| value.filter(|value| value.len() <= MOST_VALIDATOR_BYTES);
-    let (etag, last_modified) = (short(etag), short(last_modified));
-    let validators = (etag.is_some() || last_modified.is_some()).then(|| Validators {
-        etag,
-        last_modified,
-        url: xxh3_64(poll.at.as_str().as_bytes()),
-    });
+fn whole(
+    feed: &Feed,
+    state: &mut FeedState,
+    poll: &Poll,
+    mut came: Came,
+    now_ms: i64,
+    allowed: &Allowed,
+) -> Ended {
+    let (validators, content) = (validators_of(&mut came, &poll.at), came.content);
+    state.says.max_age_s = came.max_age_s;
     // Asked for without validators though there were some.
     let is_whole = !poll.is_conditional && state.validators.is_some();
     match content {
@@ -330,17 +378,31 @@ fn whole(feed: &Feed, state: &mut FeedState, poll: &Poll, came: Came, now_ms: i6
             state.looks.is_unreadable = true;
             Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
         }
-        Some(Content::Feed { hash, reading }) => {
+        Some(Content::Feed { hash, mut reading }) => {
             let has_same_tag = same_tag(validators.as_ref(), state.validators.as_ref());
             state.validators = validators;
             state.honesty.window_ms = window_ms(&reading.items);
-            let ended = document(feed, state, poll, hash, reading, now_ms);
+            let ended = match reading.index.take() {
+                Some(listed) => sitemaps::index(feed, state, poll, hash, (listed, reading), allowed, now_ms),
+                None => {
+                    state.sitemaps = None;
+                    document(feed, state, poll, hash, reading, now_ms)
+                }
+            };
             let new = ended.items.iter().filter(|one| !one.is_update).map(|one| &one.item);
             state.learn_honesty(new, is_whole, has_same_tag, now_ms);
             state.same_since_ms = 0;
             ended
         }
     }
+}
+
+/// What an answer is to be recognised by; what is too long to be sent with every request is not kept.
+fn validators_of(came: &mut Came, at: &Url) -> Option<Validators> {
+    let short = |value: Option<Vec<u8>>| value.filter(|value| value.len() <= MOST_VALIDATOR_BYTES);
+    let (etag, last_modified) = (short(came.etag.take()), short(came.last_modified.take()));
+    let url = xxh3_64(at.as_str().as_bytes());
+    (etag.is_some() || last_modified.is_some()).then_some(Validators { etag, last_modified, url })
 }
 
 fn fail(state: &mut FeedState, now_ms: i64) {
@@ -353,7 +415,8 @@ fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) ->
     Plan {
         end_ms: now_ms,
         floor_ms,
-        interval_ms: state.interval_ms,
+        // What waits in turn is not to wait for the index to change.
+        interval_ms: if state.has_sitemaps_to_ask() { floor_ms } else { state.interval_ms },
         back_off_ms: back_off(failing, state.failures, floor_ms),
         retry_at_ms: state.retry_at_ms,
         says: &state.says,
@@ -361,15 +424,15 @@ fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) ->
     }
 }
 
-/// Sets the schedule and judges.
-fn done(
+/// Sets the schedule and judges. Returns the state that the feed left, if it did.
+fn settle(
     feed: &Feed,
     state: &mut FeedState,
     poll: &Poll,
-    mut ended: Ended,
+    ended: &mut Ended,
     now_ms: i64,
     is_frozen: bool,
-) -> Step {
+) -> Option<State> {
     state.start_ms = poll.start_ms;
     state.whole_ms = if poll.is_whole() { poll.start_ms } else { state.whole_ms.max(poll.whole_ms) };
     let is_excused = is_frozen && ended.outcome.may_be_ours();
@@ -391,9 +454,22 @@ fn done(
     }
     let failing = if is_excused { Failing::Not } else { ended.failing };
     state.next_ms = next_poll(&plan(feed, state, now_ms, failing));
-    let left = if is_excused { None } else { verdict(feed, state, now_ms) };
-    let Ended { outcome, items, counts, overlap, is_overrun, reading, unreadable, domain_until_ms, .. } =
-        ended;
+    if is_excused { None } else { verdict(feed, state, now_ms) }
+}
+
+fn done(poll: Poll, ended: Ended, left: Option<State>, more: Option<(Box<Poll>, Request)>) -> Step {
+    let Ended {
+        outcome,
+        items,
+        counts,
+        overlap,
+        is_overrun,
+        reading,
+        unreadable,
+        domain_until_ms,
+        index,
+        ..
+    } = ended;
     Step::Done(Box::new(Done {
         outcome,
         items,
@@ -404,7 +480,9 @@ fn done(
         is_overrun,
         reading,
         unreadable,
-        from: poll.at.clone(),
+        from: poll.at,
+        index,
+        more,
     }))
 }
 
@@ -448,7 +526,9 @@ pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
         is_throttled: state.retry_at_ms > now_ms,
         is_wrong: state.looks.wrong_since_ms > 0 || state.looks.is_unreadable,
         is_empty: state.looks.is_empty,
-        is_malformed: state.looks.lost_items || state.looks.fault_polls >= 3,
+        is_malformed: state.looks.lost_items
+            || state.looks.fault_polls >= 3
+            || state.sitemaps.as_ref().is_some_and(|sitemaps| sitemaps.failing() > 0),
         is_undated: state.looks.is_undated && state.looks.items > 0,
         is_skewed: state.skew.is_skewed(interval_ms.max(state.next_ms - state.start_ms)),
         is_moved: state.moved_ms > 0 && now_ms - state.moved_ms < DAY,

@@ -7,7 +7,7 @@ use prometheus::{
     Registry,
 };
 
-use super::engine::{Done, Outcome};
+use super::engine::{Done, IndexSeen, Outcome};
 use super::fetch::{Coding, Cost, PHASES};
 use super::guard::Rule;
 use super::health::State;
@@ -33,6 +33,7 @@ pub struct FeedMetrics {
     faults: IntCounterVec,
     items_lost: IntCounter,
     overlap: Histogram,
+    sitemaps: IntCounterVec,
     violations: IntCounterVec,
     pub(crate) backing_off: IntGauge,
     pub(crate) own_outage: IntGauge,
@@ -60,6 +61,7 @@ struct Watched {
 }
 
 const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
+const SITEMAPS: [&str; 5] = ["read", "unchanged", "failed", "refused", "left_out"];
 const STAGES: [&str; 2] = ["wire", "decoded"];
 
 impl FeedMetrics {
@@ -108,6 +110,11 @@ impl FeedMetrics {
                 "How much of a document was in the one before it",
                 &[0.0, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 1.0],
             )?,
+            sitemaps: add.counters(
+                "barid_feed_sitemaps_total",
+                "Sitemaps of indexes by how they were answered; refused and left out each time their index is read",
+                &["result"],
+            )?,
             violations: add.counters(
                 "barid_feed_politeness_violations_total",
                 "Requests that would have broken a rule, and were not sent: a fault in barid",
@@ -137,6 +144,7 @@ impl FeedMetrics {
         for stage in STAGES {
             Coding::ALL.iter().for_each(|coding| drop(self.bytes.with_label_values(&[stage, coding.name()])));
         }
+        SITEMAPS.iter().for_each(|result| drop(self.sitemaps.with_label_values(&[result])));
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
@@ -192,8 +200,26 @@ impl FeedMetrics {
 
     /// A poll that ended.
     pub(crate) fn done(&self, done: &Done, now_ms: i64) {
-        self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        match &done.index {
+            Some(index) => self.sitemaps(index, done),
+            None => self.fetches.with_label_values(&[done.outcome.name()]).inc(),
+        }
         self.document(done, now_ms);
+    }
+
+    fn sitemaps(&self, index: &IndexSeen, done: &Done) {
+        let add = |result, count| self.sitemaps.with_label_values(&[result]).inc_by(count);
+        add("refused", index.refused.len() as u64);
+        if !index.is_sitemap {
+            add("left_out", u64::from(index.left_out));
+            self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        } else if !done.outcome.is_success() {
+            add("failed", 1);
+        } else if done.reading.is_some() {
+            add("read", 1);
+        } else {
+            add("unchanged", 1);
+        }
     }
 
     /// Polls that ended.

@@ -32,6 +32,7 @@ mod read;
 pub mod reading;
 mod roster;
 pub mod silence;
+pub mod sitemaps;
 pub mod state;
 mod statement;
 pub mod websub;

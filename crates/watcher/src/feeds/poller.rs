@@ -176,7 +176,7 @@ struct Poller<'a> {
     outage: Outage,
     under_way: Load,
     hubs: Option<Subscriber>,
-    /// Polls that wait for a redirect's turn.
+    /// Polls that wait for the turn of a redirect, or of a sitemap of their index.
     redirected: HashMap<u32, (Poll, Request)>,
     flying: HashMap<u32, Flying>,
     landing: Sender<Landed>,
@@ -375,14 +375,7 @@ impl Poller<'_> {
             }
         };
         if let Some(rule) = guard::broken(feed, &state, &request, poll.is_audit || seeks_hub, now_ms) {
-            tracing::warn!(
-                feed = feed.id,
-                rule = rule.name(),
-                "a request would have broken a rule: this is a fault in barid, please report it"
-            );
-            self.metrics.violation(rule);
-            self.budget.give_back(taken, now_ms);
-            self.roster.plan(place, now_ms + HOUR);
+            self.hold_back(place, rule, taken, now_ms + HOUR, now_ms);
             return Ok(None);
         }
         self.metrics.schedule_delay.observe((now_ms - due_ms).max(0) as f64 / SECOND as f64);
@@ -466,15 +459,26 @@ impl Poller<'_> {
         now_ms: i64,
     ) -> Result<(), WatcherError> {
         self.metrics.done(&done, now_ms);
-        self.ask_push(place, &mut state, &before, (&done, head), now_ms);
-        self.summary.polls += 1;
-        self.summary.failed += u64::from(!done.outcome.is_success());
+        let (more, is_sitemap) = (done.more.take(), done.is_sitemap());
+        if !is_sitemap {
+            self.ask_push(place, &mut state, &before, (&done, head), now_ms);
+            self.summary.polls += 1;
+            self.summary.failed += u64::from(!done.outcome.is_success());
+        }
+        self.tell_sitemaps(place, &done);
         if let Some((domain, until_ms)) = done.domain_until_ms {
             self.budget.back_off(domain, until_ms);
         }
         self.hand_over(place, before.known, &mut done, now_ms)?;
-        let title = done.reading.as_ref().map(|reading| reading.title.clone());
+        let title = done.reading.as_ref().filter(|_| !is_sitemap).map(|reading| reading.title.clone());
         self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
+        if let Some((poll, request)) = more {
+            // The next answer goes on from this state.
+            self.outbox.flush()?;
+            self.redirected.insert(place, (*poll, request));
+            self.roster.put_off(place, now_ms);
+            return Ok(());
+        }
         if self.outbox.is_full() { self.outbox.flush() } else { Ok(()) }
     }
 

@@ -8,7 +8,7 @@ use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::markup;
-use super::reading::{Content, Item, Reading};
+use super::reading::{Content, Item, Listed, Reading};
 use super::websub::discover::Hubs;
 
 /// Wider than any line: text is not wrapped, a paragraph is one line.
@@ -67,6 +67,10 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         undated += usize::from(item.published_ms.is_none());
         items.push(item);
     })?;
+    // What an index names are documents, and no articles.
+    let listed = |item: Item| Some(Listed { url: item.link?, modified_ms: item.published_ms });
+    let index = feed.is_index().then(|| items.drain(..).filter_map(listed).collect());
+    undated = if index.is_some() { 0 } else { undated };
     for item in &mut items {
         if item.language.is_none() {
             item.language.clone_from(&feed.language);
@@ -97,6 +101,7 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         undated,
         hubs: hubs(&feed),
         items,
+        index,
     })
 }
 
@@ -230,6 +235,19 @@ mod tests {
         assert!(item.text.starts_with("One link & more.\n\nTwo\nlines"), "{:?}", item.text);
         assert!(item.text.contains("cell") && !item.text.contains("bad()"), "{:?}", item.text);
         assert!(reading.arabic_percent > 40 && reading.arabic_percent < 60);
+    }
+
+    #[test]
+    fn an_index_names_sitemaps_and_has_no_items() {
+        let reading = feed(
+            "<sitemapindex><sitemap><loc>https://news.example/1.xml</loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap>\
+             <sitemap><loc>/2.xml.gz</loc></sitemap><sitemap><lastmod>2023-09-05</lastmod></sitemap></sitemapindex>",
+        );
+        let listed = |url: &str, modified_ms| Listed { url: url.to_owned(), modified_ms };
+        let first = listed("https://news.example/1.xml", Some(1_693_901_700_000));
+        assert_eq!(reading.index, Some(vec![first, listed("https://news.example/2.xml.gz", None)]));
+        assert_eq!((reading.items.len(), reading.undated), (0, 0));
+        assert_eq!(feed("<urlset><url><loc>https://news.example/a</loc></url></urlset>").index, None);
     }
 
     #[test]

@@ -59,6 +59,17 @@ pub struct Reading {
     pub hubs: Hubs,
     /// The items, in the document's order.
     pub items: Vec<Item>,
+    /// Of an index of sitemaps: what it names, in its order. It has no items then.
+    pub index: Option<Vec<Listed>>,
+}
+
+/// A sitemap that an index names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Its address, as found but absolute.
+    pub url: String,
+    /// When it last changed, if that is said.
+    pub modified_ms: Option<i64>,
 }
 
 /// One item.

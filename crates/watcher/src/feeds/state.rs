@@ -14,6 +14,7 @@ use super::health::{Health, Skew};
 use super::honesty::Honesty;
 use super::policy::{DOMAIN_CAP_MS, FLOOR_MS, LONGEST_POLL_MS, Says};
 use super::silence::Rhythm;
+use super::sitemaps::Sitemaps;
 use super::websub::search::Search;
 
 /// The table of feeds.
@@ -24,9 +25,9 @@ pub const ASKED: Table = Table("feeds.asked");
 pub const FEED_ORDER: Table = Table("feeds.order");
 
 const FORM: u8 = 4;
-/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before the server's honesty. As bytes, that of a
+/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before the server's honesty and the sitemaps. As bytes, that of a
 /// feed without documents or hubs is zeros.
-const EARLIER: [(u8, usize); 3] = [(1, 18), (2, 5), (3, 4)];
+const EARLIER: [(u8, usize); 3] = [(1, 19), (2, 6), (3, 5)];
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.
@@ -171,6 +172,8 @@ pub struct FeedState {
     pub hub_search: Search,
     /// What is known of its server's word.
     pub honesty: Honesty,
+    /// Of an index of sitemaps: what it names.
+    pub sitemaps: Option<Box<Sitemaps>>,
 }
 
 impl FeedState {
@@ -192,6 +195,11 @@ impl FeedState {
         let (domain, until_ms) = self.refused?;
         let until_ms = until_ms.min(self.start_ms + LONGEST_POLL_MS + DOMAIN_CAP_MS);
         (until_ms > now_ms).then_some((Domain(domain), until_ms))
+    }
+
+    /// Whether it is an index of sitemaps of which some are asked in turn, or wait.
+    pub fn has_sitemaps_to_ask(&self) -> bool {
+        self.sitemaps.as_ref().is_some_and(|sitemaps| sitemaps.has_work())
     }
 
     /// The table's value.
@@ -250,6 +258,7 @@ impl FeedState {
             + self.url.capacity()
             + validators
             + self.known.capacity() * size_of::<Known>()
+            + self.sitemaps.as_ref().map_or(0, |sitemaps| sitemaps.bytes())
             + self.moving.as_ref().map_or(0, |moving| moving.url.capacity())
     }
 }

@@ -56,6 +56,13 @@ fn reason(feed: &Feed, state: &FeedState, outcome: Option<Outcome>, now_ms: i64)
             )
         }
         State::ClockSkewed => skewed(state),
+        State::Malformed if state.sitemaps.as_ref().is_some_and(|sitemaps| sitemaps.failing() > 0) => {
+            let failing = state.sitemaps.as_ref().map_or(0, |sitemaps| sitemaps.failing());
+            format!(
+                "{failing} of its sitemaps cannot be read: `barid feed check` shows how they answer{}",
+                sitemaps(state, false)
+            )
+        }
         State::Malformed if state.looks.lost_items => {
             "items of its last document could not be read: `barid feed check` says what is wrong with it"
                 .to_owned()
@@ -98,7 +105,28 @@ fn fresh(state: &FeedState, failed: Option<Outcome>, now_ms: i64) -> String {
             "it answers, but said \"not modified\" of what was: until {} it is asked for the whole once a day",
             rfc3339(state.lies_until_ms)
         ),
-        Some(_) | None => "it answers, and is not silent for longer than usual".to_owned(),
+        Some(_) | None => {
+            format!("it answers, and is not silent for longer than usual{}", sitemaps(state, true))
+        }
+    }
+}
+
+/// What of an index is not read, as the end of a sentence. `is_well` leaves out what failed, where that is said elsewhere.
+fn sitemaps(state: &FeedState, is_well: bool) -> String {
+    let Some(sitemaps) = &state.sitemaps else { return String::new() };
+    let counts = [
+        (sitemaps.waiting(), "still to be read"),
+        (if is_well { sitemaps.failing() } else { 0 }, "unreadable"),
+        (sitemaps.refused as usize, "refused for the address"),
+        (sitemaps.left_out as usize, "beyond those that are known"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let said: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let known = sitemaps.count();
+    if said.is_empty() {
+        format!("; its {known} sitemaps are read")
+    } else {
+        format!("; sitemaps: {known} known, {}", said.join(", "))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use barid_record::rfc3339;
 use barid_watcher::feeds::address::Allowed;
 use barid_watcher::feeds::check::{Check, Hop, check};
-use barid_watcher::feeds::engine::Outcome;
+use barid_watcher::feeds::engine::{IndexSeen, Outcome};
 use barid_watcher::feeds::fetch::PHASES;
 use barid_watcher::feeds::{Clock, FeedsConfig, given};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use super::page;
 use crate::args::ConfigArg;
 use crate::commands::load;
 use crate::error::{CliError, exit};
+use crate::output;
 use crate::run::{RunError, now_ms};
 use crate::settings;
 
@@ -65,10 +66,32 @@ fn in_json(check: &Check) -> Value {
         "requests": hops,
         "feed": reading,
         "items": done.counts.new,
+        "index": done.index.as_ref().map(index_json),
         "next_poll": rfc3339(check.state.next_ms),
         "unreadable": done.unreadable.as_ref().map(|(_, why)| why),
         "page": check.page.as_ref().map(page::in_json),
     })
+}
+
+/// What of an index of sitemaps was read.
+fn index_json(index: &IndexSeen) -> Value {
+    let refused: Vec<Value> =
+        index.refused.iter().map(|(url, why)| json!({ "url": given::shown(url), "why": why })).collect();
+    let IndexSeen { known, waiting, left_out, .. } = index;
+    json!({ "sitemaps": known, "waiting": waiting, "refused": refused, "left_out": left_out })
+}
+
+fn index_words(index: &IndexSeen, out: &mut impl Write) -> Result<(), CliError> {
+    let IndexSeen { known, waiting, left_out, refused, .. } = index;
+    write!(out, "index       of {known} sitemaps, {waiting} left to later polls")?;
+    match left_out {
+        0 => writeln!(out)?,
+        _ => writeln!(out, "; {left_out} more are never read: the newest are")?,
+    }
+    for (url, why) in refused {
+        writeln!(out, "refused     {}: {why}", output::harmless(&given::shown(url)))?;
+    }
+    Ok(())
 }
 
 pub(super) fn hop_json(hop: &Hop) -> Value {
@@ -120,6 +143,9 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
         if reading.items_lost > 0 {
             writeln!(out, "lost        {} items could not be read", reading.items_lost)?;
         }
+    }
+    if let Some(index) = &done.index {
+        index_words(index, out)?;
     }
     rules(check, out)?;
     check.page.as_ref().map_or(Ok(()), |page| page::in_words(page, out))

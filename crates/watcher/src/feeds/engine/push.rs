@@ -79,6 +79,8 @@ pub fn push(
         reading,
         unreadable,
         from,
+        index: None,
+        more: None,
     }
 }
 

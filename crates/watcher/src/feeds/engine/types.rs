@@ -274,3 +274,15 @@ pub struct Counts {
     /// Of these: dated later than now.
     pub future: u64,
 }
+
+impl Counts {
+    /// Counts those of another document too.
+    pub fn add(&mut self, other: Self) {
+        let Self { new, known, updated, undated, future } = other;
+        self.new += new;
+        self.known += known;
+        self.updated += updated;
+        self.undated += undated;
+        self.future += future;
+    }
+}

@@ -9,6 +9,19 @@ use super::Poller;
 use crate::WatcherError;
 
 impl Poller<'_> {
+    /// Logs what of an index is never asked, and how its sitemaps answer.
+    pub(super) fn tell_sitemaps(&self, place: u32, done: &Done) {
+        let Some(index) = &done.index else { return };
+        let feed = self.roster.entries[place as usize].feed.id.as_str();
+        for (url, why) in &index.refused {
+            tracing::info!(feed, url, why, "a sitemap is not asked");
+        }
+        if index.is_sitemap {
+            let (outcome, waiting) = (done.outcome.name(), index.waiting);
+            tracing::debug!(feed, url = %done.from, outcome, waiting, "a sitemap was asked");
+        }
+    }
+
     /// Puts what a document brought into the unit. `before` is what was delivered before it.
     pub(super) fn hand_over(
         &mut self,

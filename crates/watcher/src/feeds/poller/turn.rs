@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::{LONG_MS, Poller, Ready};
 use crate::WatcherError;
 use crate::feeds::budget::Domain;
-use crate::feeds::engine::Poll;
+use crate::feeds::engine::{self, Poll};
+use crate::feeds::guard::{self, Rule};
 use crate::feeds::policy::SECOND;
 use crate::feeds::roster::Entry;
 use crate::feeds::state::{ASKED, Asked};
@@ -43,7 +44,15 @@ impl Poller<'_> {
                 self.roster.put_off(place, later_ms);
                 return Ok(ControlFlow::Continue(None));
             }
-            let last_hash = self.load(place)?.read_hash(self.hubs.is_some());
+            let state = self.load(place)?;
+            let feed = &self.roster.entries[place as usize].feed;
+            let rule = engine::sitemap_asked_ms(&state, &poll)
+                .and_then(|asked_ms| guard::broken_by_sitemap(feed, &state, asked_ms, now_ms));
+            if let Some(rule) = rule {
+                self.hold_back(place, rule, Domain::of(&request.url), state.next_ms, now_ms);
+                return Ok(ControlFlow::Continue(None));
+            }
+            let last_hash = engine::last_hash(&state, &poll, self.hubs.is_some());
             self.note_asked(place, now_ms, &poll);
             return Ok(ControlFlow::Continue(Some(Ready { place, poll, request, last_hash })));
         }
@@ -66,6 +75,18 @@ impl Poller<'_> {
             return Ok(ControlFlow::Continue(None));
         }
         self.ask(place, now_ms).map(ControlFlow::Continue)
+    }
+
+    /// Does not send what would break a rule.
+    pub(super) fn hold_back(&mut self, place: u32, rule: Rule, taken: Domain, next_ms: i64, now_ms: i64) {
+        tracing::warn!(
+            feed = self.roster.entries[place as usize].feed.id,
+            rule = rule.name(),
+            "a request would have broken a rule: this is a fault in barid, please report it"
+        );
+        self.metrics.violation(rule);
+        self.budget.give_back(taken, now_ms);
+        self.roster.plan(place, next_ms);
     }
 
     /// Puts down that a feed is asked, in the unit that must be durable before.
