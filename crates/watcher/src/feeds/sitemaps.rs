@@ -75,7 +75,8 @@ impl Map {
     }
 
     fn waits(&self) -> bool {
-        !self.url.is_empty() && !(self.is_dated() && self.is_read)
+        let is_over = self.is_dated() && self.is_read;
+        !self.url.is_empty() && !is_over
     }
 
     fn waits_since_ms(&self) -> i64 {
@@ -91,6 +92,9 @@ pub struct Named {
     /// One is to be read that was not before.
     pub has_news: bool,
 }
+
+/// What can be asked: its key, its address, and when it changed.
+type Asked = (u64, String, i64);
 
 /// A sitemap to ask now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +144,7 @@ impl Sitemaps {
         now_ms: i64,
     ) -> Named {
         let mut named = Named::default();
-        let (dated, undated) = self.sort_out(listed, at, allowed, &mut named);
+        let (dated, undated) = Self::sort_out(listed, at, allowed, &mut named);
         let before: HashMap<u64, Map> =
             self.maps.extract_if(.., |map| map.parent == parent).map(|map| (map.key, map)).collect();
         let room = MOST_KNOWN.saturating_sub(self.maps.len());
@@ -182,14 +186,13 @@ impl Sitemaps {
 
     /// What can be asked of it: the dated ones, the newest first, and the others.
     fn sort_out(
-        &self,
         listed: Vec<Listed>,
         at: &Url,
         allowed: &Allowed,
         named: &mut Named,
-    ) -> (Vec<(u64, String, i64)>, Vec<(u64, String, i64)>) {
+    ) -> (Vec<Asked>, Vec<Asked>) {
         let mut places: HashMap<u64, usize> = HashMap::new();
-        let mut all: Vec<(u64, String, i64)> = Vec::new();
+        let mut all: Vec<Asked> = Vec::new();
         for Listed { url, modified_ms } in listed {
             let to = match address(&url, at, allowed) {
                 Ok(to) => to,

@@ -201,17 +201,17 @@ fn items(count: u32) -> String {
 /// A time in words, rounded down: seconds, minutes, hours from two on, days from three on.
 fn span(ms: i64) -> String {
     let ms = ms.max(0);
-    let (count, unit) = match ms {
-        ..MINUTE => (ms / SECOND, "second"),
-        ..TWO_HOURS => (ms / MINUTE, "minute"),
-        ..THREE_DAYS => (ms / HOUR, "hour"),
-        _ => (ms / DAY, "day"),
+    let (count, unit) = if ms < MINUTE {
+        (ms / SECOND, "second")
+    } else if ms < 2 * HOUR {
+        (ms / MINUTE, "minute")
+    } else if ms < 3 * DAY {
+        (ms / HOUR, "hour")
+    } else {
+        (ms / DAY, "day")
     };
     if count == 1 { format!("1 {unit}") } else { format!("{count} {unit}s") }
 }
-
-const TWO_HOURS: i64 = 2 * HOUR;
-const THREE_DAYS: i64 = 3 * DAY;
 
 #[cfg(test)]
 mod tests;

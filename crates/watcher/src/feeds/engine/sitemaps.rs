@@ -108,10 +108,8 @@ pub(super) fn answered(
     ended: Ended,
     now_ms: i64,
 ) -> Ended {
-    if !ended.outcome.is_success() {
-        if let Some(sitemaps) = &mut state.sitemaps {
-            sitemaps.fail(key, now_ms);
-        }
+    if let (false, Some(sitemaps)) = (ended.outcome.is_success(), &mut state.sitemaps) {
+        sitemaps.fail(key, now_ms);
     }
     let next_ms = next_poll(&plan(feed, state, now_ms, Failing::Not));
     state.next_ms = state.next_ms.max(next_ms);
