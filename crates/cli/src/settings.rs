@@ -10,7 +10,7 @@ use barid_sink::JsonlConfig;
 use barid_stage::StageConfig;
 use barid_watcher::feeds::FeedsConfig;
 use barid_watcher::feeds::address::Allowed;
-use barid_watcher::feeds::fetch::Trust;
+use barid_watcher::feeds::fetch::{Limits, Trust};
 use barid_watcher::feeds::websub::WebSubConfig;
 use barid_watcher::{Fields, FilesConfig};
 
@@ -194,10 +194,17 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
             random,
         }),
         max_in_flight: section.max_in_flight,
+        limits: limits(section),
         writer: writer(config, &defaults.writer),
         batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
         ..defaults
     })
+}
+
+/// How much an answer may take.
+pub(crate) fn limits(section: &FeedsSection) -> Limits {
+    let most = section.max_feed_bytes;
+    Limits { wire_bytes: most, body_bytes: most, ..Limits::default() }
 }
 
 /// The `User-Agent`.

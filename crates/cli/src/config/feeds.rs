@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use barid_watcher::feeds::fetch::MOST_FEED_BYTES;
 use barid_watcher::feeds::{given, opml};
 use ipnet::IpNet;
 
@@ -24,6 +25,8 @@ pub(crate) struct FeedsSection {
     pub(crate) extra_ca: Option<PathBuf>,
     /// How hubs are heard.
     pub(crate) websub: Option<WebSubSection>,
+    /// Bytes of a feed's document, as sent and unpacked.
+    pub(crate) max_feed_bytes: u64,
     /// Requests under way, at most.
     pub(crate) max_in_flight: usize,
     /// Whether items get the text of the pages they link to, where a feed's own table says nothing else.
@@ -76,6 +79,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
     let watch = reader.list(&mut section, "watch", &[]);
     let blocks = reader.list(&mut section, "allow_addresses", &[]);
     let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
+    let max_feed_bytes =
+        reader.integer(&mut section, "max_feed_bytes", MOST_FEED_BYTES, 65_536..=1_073_741_824);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
     let full_text = reader.boolean(&mut section, "full_text", false);
     let shards = reader.integer(&mut section, "shards", 8, 1..=256);
@@ -129,6 +134,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         allow_addresses,
         extra_ca,
         websub,
+        max_feed_bytes,
         max_in_flight,
         full_text,
         shards,

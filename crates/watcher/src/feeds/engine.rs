@@ -19,12 +19,14 @@ use super::policy::{
 use super::reading::{Content, Reading};
 use super::state::{FeedState, MOST_VALIDATOR_BYTES, Validators};
 
+mod cookies;
 mod document;
 mod moved;
 mod push;
 mod sitemaps;
 mod types;
 
+use cookies::Jar;
 use document::document;
 use moved::store_move;
 pub use push::push;
@@ -34,6 +36,7 @@ pub use types::{Answer, Came, Counts, Delivered, Failure, Feed, Outcome, Request
 
 /// Redirects followed in one poll.
 pub const MOST_HOPS: u8 = 5;
+
 /// A poll under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Poll {
@@ -52,6 +55,10 @@ pub struct Poll {
     is_conditional: bool,
     /// It asks a sitemap that the feed, an index, names.
     child: Option<Child>,
+    /// What redirects of this poll have set.
+    cookies: Jar,
+    /// Where redirects of this poll came from.
+    visited: Vec<Url>,
     /// When the feed was last asked for the whole: by a poll that died, perhaps, of which the stored state knows nothing.
     whole_ms: i64,
 }
@@ -97,6 +104,8 @@ pub struct Done {
     pub from: Url,
     /// Of an index of sitemaps: what of it is read.
     pub index: Option<IndexSeen>,
+    /// What happened, where the outcome alone does not say it: a clause for people.
+    pub detail: Option<String>,
     /// A sitemap of the index that is to be asked now. Its answer is followed as that of a redirect is; what was found so far is to be delivered.
     pub more: Option<(Box<Poll>, Request)>,
 }
@@ -143,6 +152,8 @@ pub fn begin(
         is_conditional: false,
         child: None,
         whole_ms: state.whole_ms,
+        cookies: Jar::default(),
+        visited: Vec::new(),
     };
     let request = request(state, &mut poll, at);
     Ok((poll, request))
@@ -157,6 +168,7 @@ fn request(state: &FeedState, poll: &mut Poll, url: Url) -> Request {
         url: url.clone(),
         etag: given.and_then(|given| given.etag.clone()),
         last_modified: given.and_then(|given| given.last_modified.clone()),
+        cookie: poll.cookies.header(&url),
     };
     (poll.at, poll.is_conditional) = (url, request.is_conditional());
     request
@@ -187,7 +199,7 @@ pub fn follow(
                     let request = request(state, &mut poll, to);
                     return Step::Ask(Box::new(poll), request);
                 }
-                Err(outcome) => Ended::with(outcome),
+                Err((outcome, why)) => Ended { detail: Some(why), ..Ended::with(outcome) },
             }
         }
         Answer::Failed(failure) => Ended::with(failure.into()),
@@ -203,15 +215,31 @@ pub fn follow(
     done(poll, ended, left, more)
 }
 
-/// Where a redirect leads.
-fn hop(poll: &mut Poll, came: &Came, allowed: &Allowed) -> Result<Url, Outcome> {
+/// Where a redirect leads, or why it leads nowhere.
+fn hop(poll: &mut Poll, came: &Came, allowed: &Allowed) -> Result<Url, (Outcome, String)> {
+    let is_news = poll.cookies.take(&poll.at, &came.cookies);
     poll.hops += 1;
     if poll.hops > MOST_HOPS {
-        return Err(Outcome::ClientError);
+        return Err((Outcome::ClientError, format!("more than {MOST_HOPS} redirects in one poll")));
     }
-    let location = came.location.as_deref().ok_or(Outcome::ClientError)?;
-    let to = check_redirect(&poll.at, location, allowed)
-        .map_err(|why| if why.is_refusal() { Outcome::RefusedAddress } else { Outcome::ClientError })?;
+    let Some(location) = came.location.as_deref() else {
+        return Err((
+            Outcome::ClientError,
+            format!("a redirect ({}) that does not say where to", came.status),
+        ));
+    };
+    let to = check_redirect(&poll.at, location, allowed).map_err(|why| {
+        let outcome = if why.is_refusal() { Outcome::RefusedAddress } else { Outcome::ClientError };
+        (outcome, format!("a redirect ({}) to {location}: {why}", came.status))
+    })?;
+    poll.visited.push(poll.at.clone());
+    // Once more to the same place is sensible only with a new cookie.
+    if poll.visited.contains(&to) && !is_news {
+        return Err((
+            Outcome::ClientError,
+            format!("redirects in a circle: {to} was asked before in this poll"),
+        ));
+    }
     poll.for_good &= matches!(came.status, 301 | 308);
     if poll.for_good {
         poll.moved_to = Some(to.clone());
@@ -231,6 +259,8 @@ struct Ended {
     unreadable: Option<(bytes::Bytes, String)>,
     domain_until_ms: Option<(Domain, i64)>,
     index: Option<IndexSeen>,
+    /// What happened, where the outcome alone does not say it.
+    detail: Option<String>,
 }
 
 impl Ended {
@@ -244,6 +274,8 @@ impl Ended {
             Outcome::Unasked304
             | Outcome::ClientError
             | Outcome::ServerError
+            | Outcome::Refused
+            | Outcome::BadHttp
             | Outcome::Timeout
             | Outcome::Dns
             | Outcome::Tls
@@ -264,6 +296,7 @@ impl Ended {
             unreadable: None,
             domain_until_ms: None,
             index: None,
+            detail: None,
         }
     }
 }
@@ -300,7 +333,7 @@ fn take_in(
             unchanged(feed, state, state.is_believed(now_ms), now_ms);
             Ended::with(Outcome::Same304)
         }
-        200 | 226 => whole(feed, state, poll, came, now_ms, allowed),
+        200 | 202 | 203 | 206 | 226 => whole(feed, state, poll, came, now_ms, allowed),
         404 => {
             state.missing_since_ms = since(state.missing_since_ms, now_ms);
             Ended::with(Outcome::ClientError)
@@ -380,7 +413,11 @@ fn whole(
         }
         Some(Content::Feed { hash, mut reading }) => {
             let has_same_tag = same_tag(validators.as_ref(), state.validators.as_ref());
-            state.validators = validators;
+            // What broke off is asked for again: as if the last whole document were still the last one.
+            let (is_cut, last_hash) = (reading.is_cut, state.looks.hash);
+            if !is_cut {
+                state.validators = validators;
+            }
             state.honesty.window_ms = window_ms(&reading.items);
             let ended = match reading.index.take() {
                 Some(listed) => sitemaps::index(feed, state, poll, hash, (listed, reading), allowed, now_ms),
@@ -392,6 +429,9 @@ fn whole(
             let new = ended.items.iter().filter(|one| !one.is_update).map(|one| &one.item);
             state.learn_honesty(new, is_whole, has_same_tag, now_ms);
             state.same_since_ms = 0;
+            if is_cut {
+                state.looks.hash = last_hash;
+            }
             ended
         }
     }
@@ -468,7 +508,8 @@ fn done(poll: Poll, ended: Ended, left: Option<State>, more: Option<(Box<Poll>, 
         unreadable,
         domain_until_ms,
         index,
-        ..
+        detail,
+        failing: _,
     } = ended;
     Step::Done(Box::new(Done {
         outcome,
@@ -482,6 +523,7 @@ fn done(poll: Poll, ended: Ended, left: Option<State>, more: Option<(Box<Poll>, 
         unreadable,
         from: poll.at,
         index,
+        detail,
         more,
     }))
 }

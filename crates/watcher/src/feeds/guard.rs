@@ -123,6 +123,7 @@ mod tests {
             url: xxhash_rust::xxh3::xxh3_64(url.as_str().as_bytes()),
         };
         let good = Request {
+            cookie: None,
             url: url.clone(),
             etag: given.etag.clone(),
             last_modified: given.last_modified.clone(),

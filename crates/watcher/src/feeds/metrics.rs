@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::engine::{Done, IndexSeen, Outcome};
-use super::fetch::{Coding, Cost, PHASES};
+use super::fetch::{Coding, Cost, HttpFault, PHASES};
 use super::guard::Rule;
 use super::health::State;
 use super::pages::PageMetrics;
@@ -26,6 +26,7 @@ pub struct FeedMetrics {
     fetches: IntCounterVec,
     fetch_seconds: HistogramVec,
     bytes: IntCounterVec,
+    http_faults: IntCounterVec,
     pub(crate) parse_seconds: Histogram,
     pub(crate) schedule_delay: Histogram,
     item_age: Histogram,
@@ -82,6 +83,11 @@ impl FeedMetrics {
                 &[0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0],
             )?,
             bytes: add.counters("barid_feed_bytes_total", "Bytes of bodies", &["stage", "coding"])?,
+            http_faults: add.counters(
+                "barid_feed_http_faults_total",
+                "Answers with a breach of HTTP that was mended, each breach once an answer",
+                &["fault"],
+            )?,
             parse_seconds: add.histogram(
                 "barid_feed_parse_seconds",
                 "Time to read one document",
@@ -144,6 +150,7 @@ impl FeedMetrics {
         for stage in STAGES {
             Coding::ALL.iter().for_each(|coding| drop(self.bytes.with_label_values(&[stage, coding.name()])));
         }
+        HttpFault::ALL.iter().for_each(|fault| drop(self.http_faults.with_label_values(&[fault.name()])));
         SITEMAPS.iter().for_each(|result| drop(self.sitemaps.with_label_values(&[result])));
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
@@ -196,6 +203,7 @@ impl FeedMetrics {
         let coding = cost.coding.name();
         self.bytes.with_label_values(&["wire", coding]).inc_by(cost.wire_bytes);
         self.bytes.with_label_values(&["decoded", coding]).inc_by(cost.body_bytes);
+        cost.faults.iter().for_each(|fault| self.http_faults.with_label_values(&[fault.name()]).inc());
     }
 
     /// A poll that ended.
@@ -423,7 +431,8 @@ mod tests {
         assert_eq!(count("barid_feeds"), 13);
         assert_eq!(count("barid_feed_fetches_total"), Outcome::ALL.len());
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
-        assert_eq!(count("barid_feed_bytes_total"), 8);
+        assert_eq!(count("barid_feed_bytes_total"), 2 * Coding::ALL.len());
+        assert_eq!(count("barid_feed_http_faults_total"), HttpFault::ALL.len());
         assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);

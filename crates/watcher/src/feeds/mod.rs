@@ -9,6 +9,7 @@
 //! the request, and gives what was not delivered.
 
 pub mod address;
+mod answered;
 pub mod budget;
 pub mod check;
 mod common;

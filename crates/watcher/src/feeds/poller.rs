@@ -10,10 +10,11 @@ use barid_record::Topic;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+use super::answered::Unread;
 use super::budget::Domain;
 use super::common::{Budget, Common, Load, Outage, Shard, Task};
 use super::config::{Clock, FeedsConfig, FeedsSummary};
-use super::engine::{self, Answer, Done, Outcome, Poll, Request, Step};
+use super::engine::{self, Answer, Done, Failure, Outcome, Poll, Request, Step};
 use super::fetch::{self, Client, Cost};
 use super::guard;
 use super::metrics::FeedMetrics;
@@ -21,9 +22,9 @@ use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
 use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState};
+use super::statement;
 use super::websub::Subscriber;
 use super::websub::discover::Hubs;
-use super::{read, statement};
 use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
 
@@ -404,14 +405,17 @@ impl Poller<'_> {
         let parse_seconds = self.metrics.parse_seconds.clone();
         let task = self.runtime.spawn(async move {
             let (result, cost) = client.send(&request).await;
-            let (answer, hubs) = match result {
-                Err(failure) => (Answer::Failed(failure), Hubs::default()),
+            let (answer, why, hubs) = match result {
+                Err(broke) => (Answer::Failed(broke.failure), Some(broke.detail), Hubs::default()),
                 Ok(response) => {
                     let hubs = fetch::hubs(&response, &request.url);
-                    let answer = answer(response, base, last_hash, clock, parse_seconds).await;
-                    (answer.naming(hubs.clone()), hubs)
+                    let (answer, why) = answer(response, base, last_hash, clock, parse_seconds).await;
+                    (answer.naming(hubs.clone()), why, hubs)
                 }
             };
+            if let Some(why) = why {
+                tracing::debug!(url = %request.url, why, "no whole document");
+            }
             // Nobody listens any more once the poller has stopped.
             let _ = landing.send(Landed { place, answer, cost, hubs });
         });
@@ -557,19 +561,16 @@ async fn answer(
     last_hash: u64,
     clock: Clock,
     parse_seconds: prometheus::Histogram,
-) -> Answer {
-    const LARGE: usize = 128 << 10;
-    let mut came = fetch::came(&response, clock());
-    if matches!(came.status, 200 | 226) {
-        let media = response.headers.get(hyper::header::CONTENT_TYPE);
-        let media = media.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response.body;
-        let is_large = body.len() > LARGE;
-        let read = move || {
-            let _timer = parse_seconds.start_timer();
-            read::read(&body, media.as_deref(), &base, last_hash)
-        };
-        came.content = if is_large { tokio::task::spawn_blocking(read).await.ok() } else { Some(read()) };
+) -> (Answer, Option<String>) {
+    let unread = Unread::new(response, clock());
+    let is_large = unread.is_large();
+    let read = move || {
+        let _timer = parse_seconds.start_timer();
+        unread.read(&base, last_hash)
+    };
+    if !is_large {
+        return read();
     }
-    Answer::Came(came)
+    let failed = |_| (Answer::Failed(Failure::Protocol), Some("its reading was given up".to_owned()));
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(failed)
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use barid_feed::{Entry, Feed, NotAFeed, Options};
+use barid_feed::{Entry, Fault, Feed, NotAFeed, Options};
 use bytes::Bytes;
 use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -99,6 +99,7 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         faults_hash: faults_hash(&feed),
         items_lost: feed.faults.iter().map(|met| met.items_lost).sum(),
         undated,
+        is_cut: feed.faults.iter().any(|met| met.fault == Fault::Truncated),
         hubs: hubs(&feed),
         items,
         index,

@@ -55,6 +55,8 @@ pub struct Reading {
     pub items_lost: u64,
     /// Items without a readable date.
     pub undated: usize,
+    /// It broke off before its end: what is complete in it is good, and it is to be asked for again.
+    pub is_cut: bool,
     /// Its hubs, as the answer's headers and the document name them.
     pub hubs: Hubs,
     /// The items, in the document's order.

@@ -36,6 +36,7 @@ pub(super) fn run(
     let config = FeedsConfig {
         agent: settings::agent(&section),
         trust: settings::trust(&section)?,
+        limits: settings::limits(&section),
         allowed: Allowed(section.allow_addresses),
         ..FeedsConfig::default()
     };
@@ -69,6 +70,7 @@ fn in_json(check: &Check) -> Value {
         "index": done.index.as_ref().map(index_json),
         "next_poll": rfc3339(check.state.next_ms),
         "unreadable": done.unreadable.as_ref().map(|(_, why)| why),
+        "detail": done.detail,
         "page": check.page.as_ref().map(page::in_json),
     })
 }
@@ -105,12 +107,14 @@ pub(super) fn hop_json(hop: &Hop) -> Value {
             let headers: serde_json::Map<String, Value> =
                 answer.headers.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
             json!({
-                "url": hop.url, "status": answer.status, "protocol": answer.protocol, "headers": headers,
+                "url": hop.url, "status": answer.status, "line": answer.line, "broke": hop.broke,
+                "http_faults": http_faults(hop), "coding": hop.cost.coding.name(), "protocol": answer.protocol, "headers": headers,
                 "seconds": seconds, "wire_bytes": hop.cost.wire_bytes, "body_bytes": hop.cost.body_bytes,
             })
         }
-        Err(failure) => {
-            json!({ "url": hop.url, "failure": Outcome::from(*failure).name(), "seconds": seconds })
+        Err(broke) => {
+            let failure = Outcome::from(broke.failure).name();
+            json!({ "url": hop.url, "failure": failure, "detail": broke.detail, "http_faults": http_faults(hop), "seconds": seconds })
         }
     }
 }
@@ -125,7 +129,8 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
     }
     let Some(done) = &check.done else { return Ok(()) };
     writeln!(out, "\noutcome     {}", done.outcome.name())?;
-    if let Some((_, why)) = &done.unreadable {
+    let why = done.unreadable.as_ref().map(|(_, why)| why).or(done.detail.as_ref());
+    if let Some(why) = why {
         writeln!(out, "            {why}")?;
     }
     if let Some(reading) = &done.reading {
@@ -158,9 +163,11 @@ pub(super) fn hop_words(hop: &Hop, out: &mut impl Write) -> Result<(), CliError>
         .filter_map(|(phase, seconds)| seconds.map(|seconds| format!("{phase} {:.0} ms", seconds * 1000.0)))
         .collect();
     match &hop.answer {
-        Err(failure) => writeln!(out, "  no answer: {}", Outcome::from(*failure).name())?,
+        Err(broke) => {
+            writeln!(out, "  no answer: {}: {}", Outcome::from(broke.failure).name(), broke.detail)?;
+        }
         Ok(answer) => {
-            writeln!(out, "  {} {}", answer.protocol, answer.status)?;
+            writeln!(out, "  {}", answer.line)?;
             for (name, value) in &answer.headers {
                 writeln!(out, "  {name}: {value}")?;
             }
@@ -168,10 +175,20 @@ pub(super) fn hop_words(hop: &Hop, out: &mut impl Write) -> Result<(), CliError>
                 let (wire, body, coding) = (hop.cost.wire_bytes, hop.cost.body_bytes, hop.cost.coding.name());
                 writeln!(out, "  {wire} bytes as {coding}, {body} unpacked")?;
             }
+            if let Some(broke) = &hop.broke {
+                writeln!(out, "  cut: {broke}")?;
+            }
         }
+    }
+    for fault in hop.cost.faults.iter() {
+        writeln!(out, "  fault: {}: mended", fault.name())?;
     }
     writeln!(out, "  {}", phases.join(", "))?;
     Ok(())
+}
+
+fn http_faults(hop: &Hop) -> Vec<&'static str> {
+    hop.cost.faults.iter().map(|fault| fault.name()).collect()
 }
 
 /// What decides about the next poll.

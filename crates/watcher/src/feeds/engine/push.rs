@@ -79,6 +79,7 @@ pub fn push(
         reading,
         unreadable,
         from,
+        detail: None,
         index: None,
         more: None,
     }

@@ -91,7 +91,7 @@ pub(super) fn child(
         _ if came.is_challenge => Ended::with(Outcome::WrongContent),
         304 if poll.is_conditional => unchanged(state, key, None, Outcome::Same304, now_ms),
         304 => Ended::with(Outcome::Unasked304),
-        200 | 226 => whole(state, poll, key, came, allowed, now_ms),
+        200 | 202 | 203 | 206 | 226 => whole(state, poll, key, came, allowed, now_ms),
         429 => throttled(state, came.retry_after_ms, 1, &poll.at, now_ms),
         410 => Ended::with(Outcome::Gone),
         100..=299 | 500..=599 => Ended::with(Outcome::ServerError),

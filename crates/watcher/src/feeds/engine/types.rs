@@ -33,6 +33,8 @@ pub struct Request {
     pub etag: Option<Vec<u8>>,
     /// `If-Modified-Since`.
     pub last_modified: Option<Vec<u8>>,
+    /// `Cookie`: what an earlier hop of this poll was given.
+    pub cookie: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -79,7 +81,9 @@ pub struct Came {
     pub location: Option<String>,
     /// A page that asks for a browser.
     pub is_challenge: bool,
-    /// What a 200 (or 226) held.
+    /// Its `Set-Cookie` lines.
+    pub cookies: Vec<Vec<u8>>,
+    /// The document that it brought: of 200, 202, 203, 206 and 226.
     pub content: Option<Content>,
 }
 
@@ -92,7 +96,9 @@ pub enum Failure {
     Dns,
     /// The certificate is not good, or the handshake failed.
     Tls,
-    /// Nobody listens, or the connection broke.
+    /// Nobody listens.
+    Refused,
+    /// The connection broke, or the answer with it.
     Connect,
     /// The name's addresses are not public.
     RefusedAddress,
@@ -123,8 +129,12 @@ pub enum Outcome {
     Throttled,
     /// Another 4xx, or redirects without end.
     ClientError,
-    /// 5xx, a broken connection, or no HTTP.
+    /// 5xx, or a broken connection.
     ServerError,
+    /// See [`Failure::Refused`].
+    Refused,
+    /// An answer that nobody can read as HTTP, or a body that cannot be unpacked.
+    BadHttp,
     /// See [`Failure::Timeout`].
     Timeout,
     /// See [`Failure::Dns`].
@@ -147,7 +157,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::New,
         Self::Same304,
         Self::Unasked304,
@@ -157,6 +167,8 @@ impl Outcome {
         Self::Throttled,
         Self::ClientError,
         Self::ServerError,
+        Self::Refused,
+        Self::BadHttp,
         Self::Timeout,
         Self::Dns,
         Self::Tls,
@@ -180,6 +192,8 @@ impl Outcome {
             Self::Throttled => "throttled",
             Self::ClientError => "client_error",
             Self::ServerError => "server_error",
+            Self::Refused => "refused",
+            Self::BadHttp => "bad_http",
             Self::Timeout => "timeout",
             Self::Dns => "dns",
             Self::Tls => "tls",
@@ -201,6 +215,8 @@ impl Outcome {
             | Self::Throttled
             | Self::ClientError
             | Self::ServerError
+            | Self::Refused
+            | Self::BadHttp
             | Self::Timeout
             | Self::Dns
             | Self::Tls
@@ -217,7 +233,7 @@ impl Outcome {
         match self {
             Self::Timeout | Self::Dns => true,
             // A refused or broken connection counts as the server's, and yet is what a dead uplink often looks like.
-            Self::ServerError => false,
+            Self::ServerError | Self::Refused => false,
             Self::New
             | Self::Same304
             | Self::Unasked304
@@ -226,6 +242,7 @@ impl Outcome {
             | Self::Gone
             | Self::Throttled
             | Self::ClientError
+            | Self::BadHttp
             | Self::Tls
             | Self::RefusedAddress
             | Self::TooBig
@@ -243,7 +260,9 @@ impl From<Failure> for Outcome {
             Failure::Timeout => Self::Timeout,
             Failure::Dns => Self::Dns,
             Failure::Tls => Self::Tls,
-            Failure::Connect | Failure::Protocol => Self::ServerError,
+            Failure::Refused => Self::Refused,
+            Failure::Connect => Self::ServerError,
+            Failure::Protocol => Self::BadHttp,
             Failure::RefusedAddress => Self::RefusedAddress,
             Failure::TooBig => Self::TooBig,
             Failure::Slow => Self::Slow,

@@ -4,11 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::HeaderMap;
 use hyper::header::{
-    AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    AGE, CACHE_CONTROL, CONTENT_RANGE, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    SET_COOKIE,
 };
 
-use super::Response;
-use crate::feeds::engine::Came;
+use super::ending::{Ended, Ending};
+use super::{Broke, HttpFault, HttpFaults, Response};
+use crate::feeds::engine::{Came, Failure};
 use crate::feeds::policy::SECOND;
 
 /// The engine's view of an answer, content left out.
@@ -23,8 +25,34 @@ pub(super) fn came(response: &Response, now_ms: i64) -> Came {
         retry_after_ms: retry_after_ms(headers, now_ms),
         location: text(headers, &LOCATION).map(str::to_owned),
         is_challenge: headers.get("cf-mitigated").is_some_and(|value| value == "challenge"),
+        cookies: headers.get_all(SET_COOKIE).into_iter().map(|value| value.as_bytes().to_vec()).collect(),
         content: None,
     }
+}
+
+/// Whether a part (206) is the whole, though nobody asked for a part: then it counts as one, and else what it lacks is said.
+pub(super) fn part(response: &mut Response, faults: &mut HttpFaults) {
+    if response.status != 206 {
+        return;
+    }
+    faults.note(HttpFault::Part);
+    let range = text(&response.headers, &CONTENT_RANGE).unwrap_or_default().to_owned();
+    let Some((first, last, whole)) = range_of(&range) else { return };
+    let is_all = match whole {
+        Some(whole) => last.checked_add(1) == Some(whole),
+        None => Ending::of(&response.body) != Ended::No,
+    };
+    if (first > 0 || !is_all) && response.broke.is_none() {
+        let why = format!("a part came and not the whole: {range}");
+        response.broke = Some(Broke::new(Failure::Protocol, why));
+    }
+}
+
+/// `bytes 0-99/100`, and `*` for a length that nobody knows.
+fn range_of(range: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (places, whole) = range.trim().strip_prefix("bytes")?.split_once('/')?;
+    let (first, last) = places.trim().split_once('-')?;
+    Some((first.trim().parse().ok()?, last.trim().parse().ok()?, whole.trim().parse().ok()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
