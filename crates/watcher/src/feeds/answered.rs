@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use hyper::header::CONTENT_TYPE;
+use memchr::memmem;
 
 use super::engine::{Answer, Came};
 use super::fetch::{self, Broke, Response};
@@ -44,13 +45,16 @@ impl Unread {
             return (Answer::Came(came), None);
         }
         let mut content = read::read(&body, media.as_deref(), base, last_hash);
+        if let Content::NotAFeed { detail, .. } = &mut content {
+            detail.push_str(beside(&body, !came.cookies.is_empty()));
+        }
         let Some(broke) = broke else {
             came.content = Some(content);
             return (Answer::Came(came), None);
         };
         match &mut content {
             Content::Feed { reading, .. } if !reading.items.is_empty() || reading.index.is_some() => {
-                reading.is_cut = true;
+                came.is_cut = true;
                 came.content = Some(content);
                 (Answer::Came(came), Some(broke.detail))
             }
@@ -60,4 +64,17 @@ impl Unread {
             }
         }
     }
+}
+
+/// What else tells why a page came instead of a feed.
+fn beside(body: &[u8], sets_cookie: bool) -> &'static str {
+    const HEAD: usize = 4 << 10;
+    let head = body[..body.len().min(HEAD)].to_ascii_lowercase();
+    if memmem::find(&head, b"http-equiv").is_some() && memmem::find(&head, b"refresh").is_some() {
+        return "; the page sends browsers elsewhere (meta refresh), which is not followed: give the address it names";
+    }
+    if sets_cookie {
+        return "; it sets a cookie: it may show the feed only to who brings that back, and no cookie outlives a redirect here";
+    }
+    ""
 }

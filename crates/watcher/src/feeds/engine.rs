@@ -276,6 +276,7 @@ impl Ended {
             | Outcome::ServerError
             | Outcome::Refused
             | Outcome::BadHttp
+            | Outcome::Cut
             | Outcome::Timeout
             | Outcome::Dns
             | Outcome::Tls
@@ -319,12 +320,14 @@ fn take_in(
     }
     if came.is_challenge {
         state.looks.is_unreadable = true;
-        return Ended::with(Outcome::WrongContent);
+        let detail = Some("the server lets only browsers in (cf-mitigated: challenge)".to_owned());
+        return Ended { detail, ..Ended::with(Outcome::WrongContent) };
     }
     match came.status {
         304 if !poll.is_conditional => {
             state.distrust_unasked(now_ms);
-            Ended::with(Outcome::Unasked304)
+            let detail = "it says \"not modified\" (304), and was asked for the whole document".to_owned();
+            Ended { detail: Some(detail), ..Ended::with(Outcome::Unasked304) }
         }
         304 => {
             state.says.max_age_s = came.max_age_s;
@@ -389,7 +392,7 @@ fn whole(
     now_ms: i64,
     allowed: &Allowed,
 ) -> Ended {
-    let (validators, content) = (validators_of(&mut came, &poll.at), came.content);
+    let (validators, is_cut, content) = (validators_of(&mut came, &poll.at), came.is_cut, came.content);
     state.says.max_age_s = came.max_age_s;
     // Asked for without validators though there were some.
     let is_whole = !poll.is_conditional && state.validators.is_some();
@@ -414,12 +417,12 @@ fn whole(
         Some(Content::Feed { hash, mut reading }) => {
             let has_same_tag = same_tag(validators.as_ref(), state.validators.as_ref());
             // What broke off is asked for again: as if the last whole document were still the last one.
-            let (is_cut, last_hash) = (reading.is_cut, state.looks.hash);
-            if !is_cut {
+            let (is_partial, last_hash) = (is_cut || reading.is_cut, state.looks.hash);
+            if !is_partial {
                 state.validators = validators;
             }
             state.honesty.window_ms = window_ms(&reading.items);
-            let ended = match reading.index.take() {
+            let mut ended = match reading.index.take() {
                 Some(listed) => sitemaps::index(feed, state, poll, hash, (listed, reading), allowed, now_ms),
                 None => {
                     state.sitemaps = None;
@@ -429,8 +432,11 @@ fn whole(
             let new = ended.items.iter().filter(|one| !one.is_update).map(|one| &one.item);
             state.learn_honesty(new, is_whole, has_same_tag, now_ms);
             state.same_since_ms = 0;
-            if is_cut {
+            if is_partial {
                 state.looks.hash = last_hash;
+            }
+            if is_cut {
+                (ended.outcome, ended.failing) = (Outcome::Cut, Failing::Otherwise);
             }
             ended
         }

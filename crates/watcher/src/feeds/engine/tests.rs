@@ -74,6 +74,7 @@ fn came(status: u16) -> Came {
         retry_after_ms: None,
         location: None,
         is_challenge: false,
+        is_cut: false,
         cookies: Vec::new(),
         content: None,
     }
@@ -452,4 +453,25 @@ fn a_whole_document_that_died_with_its_process_is_remembered_beyond_the_next_pol
     assert_eq!(story.state.whole_ms, died_ms);
     story.state.hub_search = crate::feeds::websub::search::Search::InHead;
     assert!(!story.state.seeks_hub(died_ms + DAY - 1) && story.state.seeks_hub(died_ms + DAY));
+}
+
+#[test]
+fn what_broke_off_is_taken_as_far_as_it_came_and_asked_for_again_as_before() {
+    let mut story = Story::new();
+    story.poll(items(1, 1..9, NOW));
+    let before = story.state.validators.clone();
+    let cut = |hash| {
+        let Answer::Came(came) = whole(hash, reading((1..12).map(|id| item(id, 1, NOW)).collect())) else {
+            panic!("an answer")
+        };
+        Answer::Came(Came { is_cut: true, etag: Some(b"\"cut\"".to_vec()), ..came })
+    };
+    let (_, done) = story.poll(cut(2));
+    assert_eq!((done.outcome, done.counts.new, story.state.failures), (Outcome::Cut, 3, 1));
+    assert_eq!((&story.state.validators, story.state.looks.hash), (&before, 1));
+    // The document itself says so: the server did its part.
+    let broken = Reading { is_cut: true, ..reading((1..13).map(|id| item(id, 1, NOW)).collect()) };
+    let (request, done) = story.poll(whole(3, broken));
+    assert_eq!(request.etag, before.as_ref().and_then(|given| given.etag.clone()));
+    assert_eq!((done.outcome, done.counts.new, story.state.looks.hash), (Outcome::New, 1, 1));
 }

@@ -81,6 +81,8 @@ pub struct Came {
     pub location: Option<String>,
     /// A page that asks for a browser.
     pub is_challenge: bool,
+    /// The connection or the packing broke off before the end of the document.
+    pub is_cut: bool,
     /// Its `Set-Cookie` lines.
     pub cookies: Vec<Vec<u8>>,
     /// The document that it brought: of 200, 202, 203, 206 and 226.
@@ -135,6 +137,8 @@ pub enum Outcome {
     Refused,
     /// An answer that nobody can read as HTTP, or a body that cannot be unpacked.
     BadHttp,
+    /// The document broke off on its way. What is complete in it was taken.
+    Cut,
     /// See [`Failure::Timeout`].
     Timeout,
     /// See [`Failure::Dns`].
@@ -157,7 +161,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::New,
         Self::Same304,
         Self::Unasked304,
@@ -169,6 +173,7 @@ impl Outcome {
         Self::ServerError,
         Self::Refused,
         Self::BadHttp,
+        Self::Cut,
         Self::Timeout,
         Self::Dns,
         Self::Tls,
@@ -194,6 +199,7 @@ impl Outcome {
             Self::ServerError => "server_error",
             Self::Refused => "refused",
             Self::BadHttp => "bad_http",
+            Self::Cut => "cut",
             Self::Timeout => "timeout",
             Self::Dns => "dns",
             Self::Tls => "tls",
@@ -217,6 +223,7 @@ impl Outcome {
             | Self::ServerError
             | Self::Refused
             | Self::BadHttp
+            | Self::Cut
             | Self::Timeout
             | Self::Dns
             | Self::Tls
@@ -243,6 +250,7 @@ impl Outcome {
             | Self::Throttled
             | Self::ClientError
             | Self::BadHttp
+            | Self::Cut
             | Self::Tls
             | Self::RefusedAddress
             | Self::TooBig
