@@ -123,6 +123,8 @@ pub struct Article {
     pub published: Option<DateValue>,
     /// When the article says it was last changed.
     pub modified: Option<DateValue>,
+    /// The words of a date line that states no instant ("two days ago"), as found: the first one.
+    pub unread_date: Option<String>,
     /// The chain of transmission, outermost first.
     pub attribution: Vec<Attribution>,
     /// Keyword phrases, folded duplicates left out, bytes as found.
