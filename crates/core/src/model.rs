@@ -171,8 +171,8 @@ pub struct Attribution {
     pub confidence: f32,
 }
 
-/// Who somebody is in the chain of transmission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Who somebody is in the chain of transmission, outermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the field's own words")]
 pub enum AttributionRole {
     Aggregator,
@@ -183,6 +183,9 @@ pub enum AttributionRole {
 }
 
 impl AttributionRole {
+    /// Every role, outermost first.
+    pub const ALL: [Self; 5] = [Self::Aggregator, Self::Publisher, Self::Agency, Self::Cited, Self::Byline];
+
     /// The stable `snake_case` name.
     pub fn name(self) -> &'static str {
         match self {

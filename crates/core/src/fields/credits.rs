@@ -22,7 +22,7 @@ pub struct Credit {
 
 /// Whom a byline field names, in its order: `By A B and C D`, `a@b.example (A B)`, `A B; C D`.
 pub fn byline_credits(given: &str) -> Vec<Credit> {
-    let names = without_label(given.trim()).split([';', '\n', '\r', '|', '•']).flat_map(several);
+    let names = without_label(given.trim()).split([';', '؛', '\n', '\r']).flat_map(several);
     names.filter(|name| !name.is_empty()).map(|name| credit(AttributionRole::Byline, name)).collect()
 }
 

@@ -35,15 +35,15 @@ pub enum GivenLanguage {
     Unread,
 }
 
-/// Weighs what was `given` against what was `found` in `text`.
-pub fn weigh_language(found: &Language, given: &str, text: &str) -> GivenLanguage {
+/// Weighs what was `given` against what was `found` in the text, whose `parts` are its headline and body.
+pub fn weigh_language(found: &Language, given: &str, parts: &[&str]) -> GivenLanguage {
     let Some(tag) = language_tag(given) else { return GivenLanguage::Unread };
     let primary = tag.split('-').next().unwrap_or_default();
     let is_same = are_one(primary, found.tag);
     match (found.confidence >= SURE, is_same) {
         (true, true) => GivenLanguage::Agreed,
         (true, false) => GivenLanguage::Contradicted,
-        (false, false) if !can_be(primary, text) => GivenLanguage::Contradicted,
+        (false, false) if !can_be(primary, parts) => GivenLanguage::Contradicted,
         (false, _) => GivenLanguage::Used { confidence: if is_same { AGREED } else { GIVEN }, tag },
     }
 }
@@ -80,10 +80,10 @@ fn are_one(given: &str, found: &str) -> bool {
     given == found || GROUPS.iter().any(|group| holds(group, given) && holds(group, found))
 }
 
-/// False when the letters of `text` are none that the language is written in. Languages of several scripts can be in any.
-fn can_be(primary: &str, text: &str) -> bool {
+/// False when most letters are none that the language is written in. Languages of several scripts can be in any.
+fn can_be(primary: &str, parts: &[&str]) -> bool {
     let mut counts: [usize; WRITTEN.len()] = [0; WRITTEN.len()];
-    for c in prefix(text, SAMPLE_BYTES).chars() {
+    for c in parts.iter().flat_map(|part| prefix(part, SAMPLE_BYTES).chars()) {
         let writing = writing(c);
         let known = WRITTEN.iter().position(|(script, _)| Some(*script) == writing);
         if let Some(count) = known.and_then(|at| counts.get_mut(at)) {
@@ -240,7 +240,7 @@ mod tests {
             (found("ar", 0.99), "en", "", GivenLanguage::Contradicted),
             (found("und", 0.0), "??", "", GivenLanguage::Unread),
         ] {
-            assert_eq!(weigh_language(&found, given, text), worth, "{given} for {text}");
+            assert_eq!(weigh_language(&found, given, &[text]), worth, "{given} for {text}");
         }
     }
 
