@@ -63,25 +63,24 @@ pub(crate) fn apply(record: &mut Record, language: &Language, hints: &Hints) {
     record.quality.warnings.dedup();
 }
 
-/// A date beside the text counts where the text states none. What cannot be read keeps its words, unless a date is known without it.
+/// A date beside the text counts where the text states none. What cannot be read then keeps its words.
 fn date(
     given: Option<&str>,
     value: &mut Option<Date>,
     raw: &mut Option<String>,
     warnings: &mut Vec<Cow<'static, str>>,
 ) {
-    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
-        match barid_core::parse_date(given) {
-            Some(read) if value.is_none() => *value = Some(Date { origin: Origin::Source, ..read.into() }),
-            Some(_) => {}
-            None => {
-                warnings.push(Cow::Borrowed(DATE_UNREAD));
-                *raw = Some(given.to_owned());
-            }
+    let given = given.filter(|given| value.is_none() && !given.trim().is_empty());
+    match given.map(|given| (given, barid_core::parse_date(given))) {
+        Some((_, Some(read))) => {
+            *value = Some(Date { origin: Origin::Source, ..read.into() });
+            *raw = None;
         }
-    }
-    if value.is_some() {
-        *raw = None;
+        Some((given, None)) => {
+            warnings.push(Cow::Borrowed(DATE_UNREAD));
+            *raw = Some(given.to_owned());
+        }
+        None => {}
     }
 }
 
@@ -279,6 +278,7 @@ mod tests {
         let dated = format!("Headline of the page\n5 September 2031\n{TEXT}");
         let dated = record(Collector::Feed, &dated, unread(Some("Fri 35 Mai"), None));
         assert!(dated.published_at.is_some() && dated.published_raw.is_none());
+        assert!(!dated.quality.warnings.contains(&Cow::Borrowed(DATE_UNREAD)), "it was not needed");
         let relative = format!("Headline of the page\n2 days ago\n{TEXT}");
         let of_text = record(Collector::File, &relative, Hints::default());
         assert_eq!((of_text.published_at, of_text.published_raw.as_deref()), (None, Some("2 days ago")));

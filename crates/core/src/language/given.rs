@@ -37,6 +37,10 @@ pub enum GivenLanguage {
 
 /// Weighs what was `given` against what was `found` in the text, whose `parts` are its headline and body.
 pub fn weigh_language(found: &Language, given: &str, parts: &[&str]) -> GivenLanguage {
+    // The usual case, without reading further.
+    if found.confidence >= SURE && given.eq_ignore_ascii_case(found.tag) {
+        return GivenLanguage::Agreed;
+    }
     let Some(tag) = language_tag(given) else { return GivenLanguage::Unread };
     let primary = tag.split('-').next().unwrap_or_default();
     let is_same = are_one(primary, found.tag);

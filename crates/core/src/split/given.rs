@@ -1,5 +1,7 @@
 //! The headline that came beside the text, and what a line of the text is to it.
 
+use std::cell::OnceCell;
+
 use crate::fold;
 use crate::rows::Row;
 use crate::shape::Ending;
@@ -12,8 +14,8 @@ const PART_WORDS: usize = 3;
 pub(crate) struct Given<'g> {
     /// As found, trimmed. Not empty.
     pub(crate) text: &'g str,
-    /// Folded.
-    words: String,
+    /// Folded, once a line needs it: most lines are the same to the last byte.
+    words: OnceCell<String>,
 }
 
 /// What a line is to the given headline.
@@ -33,7 +35,7 @@ impl<'g> Given<'g> {
     /// `None` where nothing was given, or only space.
     pub(crate) fn new(headline: Option<&'g str>) -> Option<Self> {
         let text = headline.map(str::trim).filter(|text| !text.is_empty())?;
-        Some(Self { text, words: fold::words_of(text) })
+        Some(Self { text, words: OnceCell::new() })
     }
 
     /// What this row is to the headline.
@@ -46,17 +48,18 @@ impl<'g> Given<'g> {
             return Likeness::Other;
         }
         let line = fold::words_of(row.text);
+        let words = self.words.get_or_init(|| fold::words_of(self.text));
         let is_enough = |words: &str| words.split(' ').count() >= PART_WORDS;
-        if line.is_empty() || self.words.is_empty() {
+        if line.is_empty() || words.is_empty() {
             Likeness::Other
-        } else if line == self.words {
+        } else if line == *words {
             Likeness::Same
-        } else if !row.shape.is_paragraph() && is_enough(&line) && stands_in(&line, &self.words) {
+        } else if !row.shape.is_paragraph() && is_enough(&line) && stands_in(&line, words) {
             Likeness::Part
         } else if self.is_cut()
             && row.shape.is_headline()
-            && is_enough(&self.words)
-            && line.starts_with(&self.words)
+            && is_enough(words)
+            && line.starts_with(words.as_str())
         {
             Likeness::Whole
         } else {
