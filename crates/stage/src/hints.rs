@@ -256,12 +256,20 @@ mod tests {
     }
 
     #[test]
-    fn an_agency_in_the_text_and_in_a_field_is_one() {
+    fn who_passed_it_on_is_one_in_the_text_and_in_a_field() {
         let text = TEXT.replace("Harbour Ledger", "Reuters");
         let record =
             record(Collector::Feed, &text, Hints { publisher: Some("reuters".into()), ..Hints::default() });
         assert_eq!(named(&record, "agency"), [("Reuters".to_owned(), Origin::Text, true)]);
         assert_eq!(named(&record, "publisher"), []);
+        let text = TEXT.replace("Tags", "Source: Coast Portal\nTags");
+        let record = self::record(
+            Collector::Feed,
+            &text,
+            Hints { publisher: Some("Coast Portal".into()), ..Hints::default() },
+        );
+        assert_eq!(named(&record, "aggregator"), [("Coast Portal".to_owned(), Origin::Text, true)]);
+        assert_eq!(named(&record, "publisher"), [("Harbour Ledger".to_owned(), Origin::Text, true)]);
     }
 
     #[test]
