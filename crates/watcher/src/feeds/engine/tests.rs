@@ -351,6 +351,25 @@ fn our_own_outage_is_nobodys_failure() {
 }
 
 #[test]
+fn a_failed_poll_confirms_no_silence_and_ends_none() {
+    let mut story = Story::new();
+    let old = || items(1, 1..9, NOW - 1189 * DAY);
+    story.poll(old());
+    story.poll(status(502));
+    assert_eq!(story.state.health.state, State::Fresh, "one document with old dates, and one failure");
+    story.poll(items(2, 1..10, NOW - 1189 * DAY));
+    assert_eq!(story.state.health.state, State::Fresh, "an item came");
+    let mut dead = Story::new();
+    dead.poll(old());
+    dead.poll(status(304));
+    assert_eq!(dead.state.health.state, State::Dead, "two polls saw that it is silent");
+    for _ in 0..3 {
+        dead.poll(status(502));
+        assert_eq!(dead.state.health.state, State::Dead, "and no failure makes that better");
+    }
+}
+
+#[test]
 fn what_is_no_feed_is_kept_once_a_day_and_never_its_validators() {
     let page = |hash, may_be_broken| {
         let content = Some(Content::NotAFeed {
