@@ -408,6 +408,7 @@ pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
         is_wrong: state.looks.wrong_since_ms > 0 || state.looks.is_unreadable,
         is_empty: state.looks.is_empty,
         is_malformed: state.looks.lost_items || state.looks.fault_polls >= 3,
+        is_churning: state.identity.churn.is_churning(),
         is_undated: state.looks.is_undated && state.looks.items > 0,
         is_skewed: state.skew.is_skewed(interval_ms.max(state.next_ms - state.start_ms)),
         is_moved: state.moved_ms > 0 && now_ms - state.moved_ms < DAY,

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod fetch;
 pub mod guard;
 pub mod health;
+pub mod identity;
 mod markup;
 mod metrics;
 pub mod opml;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::identity::Marks;
 use super::websub::discover::Hubs;
 
 /// The content of an answer of 200.
@@ -57,6 +58,8 @@ pub struct Reading {
     pub undated: usize,
     /// Its hubs, as the answer's headers and the document name them.
     pub hubs: Hubs,
+    /// The addresses of the feed and its site, by hash: no item's id.
+    pub own: Vec<u64>,
     /// The items, in the document's order.
     pub items: Vec<Item>,
 }
@@ -84,4 +87,7 @@ pub struct Item {
     pub text: String,
     /// A BCP-47 tag.
     pub language: Option<String>,
+    /// What tells it from other items beside its id.
+    #[serde(skip)]
+    pub marks: Marks,
 }

@@ -40,6 +40,7 @@ pub(super) fn statement(
         known_drift: state.known_share.drift(),
         push: None,
         overruns: state.overruns,
+        worthless_ids: state.identity.worthless().map(|why| why.name().to_owned()).collect(),
     }
 }
 
@@ -70,6 +71,11 @@ fn reason(state: &FeedState, outcome: Option<Outcome>, now_ms: i64) -> String {
             format!("its dates lie {minutes} minutes from when its items appear")
         }
         State::Malformed => "its documents are faulty: `barid feed lint` tells how".to_owned(),
+        State::Churning => format!(
+            "most of its items came again as new or changed in {} documents in a row, though their links, titles or words were there before: it is asked every {} h at most",
+            state.identity.churn.documents(),
+            state.identity.churn.hours()
+        ),
         State::Late | State::Stale | State::Dead => {
             if state.failures > 0 {
                 failing()
