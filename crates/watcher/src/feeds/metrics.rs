@@ -396,15 +396,15 @@ mod tests {
             let families = registry.gather();
             families.iter().find(|family| family.name() == name).map_or(0, |family| family.get_metric().len())
         };
-        assert_eq!(count("barid_feeds"), 13);
+        assert_eq!(count("barid_feeds"), 14);
         assert_eq!(count("barid_feed_fetches_total"), 17);
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
         assert_eq!(count("barid_feed_bytes_total"), 8);
-        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
+        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len() + Worthless::ALL.len());
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);
-        assert_eq!(count("barid_feed_state"), 13);
+        assert_eq!(count("barid_feed_state"), 14);
         assert_eq!((count("barid_feed_volume_drift_sigmas"), count("barid_feed_known_drift_sigmas")), (0, 0));
         let mut state = FeedState::default();
         (0..30).for_each(|document| state.known_share.learn(if document < 27 { 90.0 } else { 0.0 }));

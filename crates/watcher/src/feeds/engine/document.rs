@@ -54,13 +54,14 @@ pub(super) fn document(
             state.skew.learn(*freshest, now_ms);
         }
         let is_churning = state.identity.churn.is_churning();
-        // What comes at every poll is no rhythm, and nothing to hurry for.
+        // What comes at every poll is no rhythm, and nothing to hurry for: its floor rises.
         let new = delivered.iter().filter(|item| !item.is_update && !is_churning);
         let mut times: Vec<i64> =
             new.map(|item| event_time(item.item.published_ms, now_ms, last_poll_ms)).collect();
         state.rhythm.learn(&mut times, now_ms);
-        let nothing_new = if is_churning { again } else { 0 };
-        adapted(feed, state, counts.known as usize + nothing_new, total, now_ms);
+        if !is_churning {
+            adapted(feed, state, counts.known as usize, total, now_ms);
+        }
     }
     state.rhythm.pass(now_ms);
     let after_another = !is_first && total > 0 && had_known;

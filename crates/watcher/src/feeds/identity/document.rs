@@ -62,6 +62,9 @@ pub(super) fn stands(
     stands
 }
 
+/// Whether two items with one value are two articles.
+type IsAnother = dyn Fn((&Item, &Stand), (&Item, &Stand)) -> bool;
+
 /// Adds the values that two articles of the document share to those known as such; these come to the front.
 fn share(
     bad: &mut Vec<[u8; 4]>,
@@ -69,7 +72,7 @@ fn share(
     stands: &[Stand],
     counts: &dyn Fn(&Stand) -> bool,
     value: &dyn Fn(&Item) -> [u8; 4],
-    is_another: &dyn Fn((&Item, &Stand), (&Item, &Stand)) -> bool,
+    is_another: &IsAnother,
 ) {
     let mut first: HashMap<[u8; 4], (&Item, &Stand)> = HashMap::with_capacity(items.len());
     let mut found = Vec::new();

@@ -121,6 +121,17 @@ impl<'a> Index<'a> {
         mark.title == [0; 4] || title == [0; 4] || mark.title == title || !is_redated
     }
 
+    /// Whether a known item with this one's id is another one for certain: link, title, date and content all differ.
+    pub(super) fn is_another(&self, place: usize, item: &Item, stand: Stand) -> bool {
+        let (mark, marks) = (self.mark(place), item.marks);
+        let differ = |known: [u8; 4], said: u64| known != [0; 4] && said != 0 && known != half(said);
+        stand.has_link
+            && differ(mark.link, marks.link)
+            && differ(mark.title, marks.title)
+            && differ(mark.date, marks.date)
+            && !self.has_content(place, item)
+    }
+
     /// The grade at which an item is that known one; `None` where it is not.
     fn grade(&self, place: usize, item: &Item, stand: Stand) -> Option<Grade> {
         let mark = self.mark(place);
@@ -128,7 +139,10 @@ impl<'a> Index<'a> {
         let is_title = mark.title != [0; 4] && mark.title == half(item.marks.title);
         let is_dated = is_title && mark.date != [0; 4] && mark.date == half(item.marks.date);
         let has_time = item.published_ms.is_some_and(|ms| ms.rem_euclid(DAY) != 0);
-        match (is_link, self.has_content(place, item), is_dated) {
+        // Without a word all contents are the same.
+        let has_words = item.marks.title != 0 || item.marks.text != 0;
+        let is_content = self.has_content(place, item) && (has_words || is_link);
+        match (is_link, is_content, is_dated) {
             (true, true, _) | (true, _, true) => Some(Grade::Sure),
             (true, false, false) => Some(Grade::Edited),
             (false, true, true) if has_time => Some(Grade::Likely),
@@ -234,7 +248,8 @@ pub(super) fn shown(
         .map(|(item, _)| content_half(item))
         .collect();
     // One date for the whole document is that of the answer.
-    let is_made = items.len() > 2 && items.iter().all(|item| item.marks.date == items[0].marks.date);
+    let first = items.first().map_or(0, |item| item.marks.date);
+    let is_made = items.len() > 2 && first != 0 && items.iter().all(|item| item.marks.date == first);
     let believes_weak = weak.len() > 1 || !weak.is_empty() && is_made;
     for (((item, stand), told), found) in items.iter().zip(stands).zip(told).zip(found) {
         let grade = found.map(|found| found.grade);

@@ -18,11 +18,11 @@ const MOST_KEY_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// The link, where it leads to this item alone; zeros without. Shorter than the list of known items where the rest has none.
-    links: Vec<[u8; 4]>,
+    pub(super) links: Vec<[u8; 4]>,
     /// Title and date.
-    titles: Vec<[u8; 8]>,
+    pub(super) titles: Vec<[u8; 8]>,
     /// Names that cannot be made again, by the known half.
-    keys: Vec<([u8; 4], Key)>,
+    pub(super) keys: Vec<([u8; 4], Key)>,
 }
 
 /// What one known item says.

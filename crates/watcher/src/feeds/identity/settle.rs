@@ -129,8 +129,9 @@ fn find(
     }
     let mut reused = Vec::new();
     for (((item, stand), told), found) in items.iter().zip(&mut stands).zip(&told).zip(&found) {
-        // Its id came with an article of which nothing else is the same, and no other came back as it was.
-        if is_whole && stand.has_id && told.is_some() && found.is_none() && shown.has_no_id_back() {
+        // Its id came with an article of which nothing else is the same.
+        let is_reused = |place| shown.has_no_id_back() || index.is_another(place, item, *stand);
+        if is_whole && stand.has_id && found.is_none() && told.is_some_and(is_reused) {
             counts[Worthless::IdShared as usize] += 1;
             reused.push(Known::new(item.id_hash, 0).id());
             stand.has_id = false;

@@ -17,6 +17,7 @@ fn story(habit: Habit, seed: u64, days: i64, kill_one_in: u64) -> World {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the table is the figure")]
 fn in_thirty_days_of_every_habit_each_article_is_one_record_and_each_edit_one_version() {
     let mut wrong = Vec::new();
     for habit in Habit::ALL {
@@ -27,6 +28,7 @@ fn in_thirty_days_of_every_habit_each_article_is_one_record_and_each_edit_one_ve
             world.state.to_bytes().len(),
             world.state.identity.worthless().map(|why| why.name()).collect::<Vec<_>>()
         );
+        assert!(world.state.to_bytes().len() <= 3072, "{habit:?} takes more than a feed should");
         wrong.extend(world.wrong.iter().map(|what| format!("{habit:?}: {what}")));
         assert!(world.records > 40 || !world.wrong.is_empty(), "{habit:?}: {} records", world.records);
     }

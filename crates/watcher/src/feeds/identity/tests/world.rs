@@ -126,19 +126,21 @@ impl Habit {
 
     /// Whether an edit can be told from another article: something else stays.
     fn edits(self) -> Edits {
-        match self {
-            // Nothing but the words tells one from another.
-            Self::NoLinkRedated | Self::SameWords | Self::SameWordsNoGuid => Edits::None,
-            // Title and date do.
-            Self::NoLinkNoGuid
-            | Self::HomeLinkNoGuid
-            | Self::OneLinkNoGuid
-            | Self::LinkRandomParameter
-            | Self::GuidRandomHomeLink
-            | Self::GuidRandomLinkRandom
-            | Self::NewHostOnce => Edits::Text,
-            _ => Edits::All,
+        // Nothing but the words tells one from another.
+        if matches!(self, Self::NoLinkRedated | Self::SameWords | Self::SameWordsNoGuid) {
+            return Edits::None;
         }
+        let only_title_and_date_do = matches!(
+            self,
+            Self::NoLinkNoGuid
+                | Self::HomeLinkNoGuid
+                | Self::OneLinkNoGuid
+                | Self::LinkRandomParameter
+                | Self::GuidRandomHomeLink
+                | Self::GuidRandomLinkRandom
+                | Self::NewHostOnce
+        );
+        if only_title_and_date_do { Edits::Text } else { Edits::All }
     }
 
     /// Where nobody can tell: an article is not edited in the feed's first hours, and not once its site was made anew; from then on it would be a record of its own.
@@ -293,6 +295,14 @@ impl World {
         Some(*done)
     }
 
+    /// The same items once more, as a process sees them that knows nothing of the answer before. Nothing is judged.
+    pub(super) fn document_again(&mut self) -> Done {
+        let (wrong, records) = (self.wrong.clone(), self.records);
+        let done = self.poll(false).expect("it lives");
+        (self.wrong, self.records) = (wrong, records);
+        done
+    }
+
     fn judge(&mut self, done: &Done) {
         for one in &done.items {
             self.records += 1;
@@ -345,17 +355,19 @@ impl World {
                 entries.push_str(&entry);
             }
         }
-        match self.habit {
-            Habit::JsonBlankId => format!(
+        if self.habit == Habit::JsonBlankId {
+            format!(
                 "{{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"Quay\",\"feed_url\":\"{URL}\",\"items\":[{}]}}",
                 entries.trim_end_matches(',')
-            ),
-            Habit::AtomBlankId | Habit::AtomIdOfFeed => format!(
+            )
+        } else if matches!(self.habit, Habit::AtomBlankId | Habit::AtomIdOfFeed) {
+            format!(
                 "<feed xmlns='http://www.w3.org/2005/Atom'><title>Quay</title><id>tag:quay.example,2023:feed</id><link href='https://quay.example/'/>{entries}</feed>"
-            ),
-            _ => format!(
+            )
+        } else {
+            format!(
                 "<rss version='2.0'><channel><title>Quay</title><link>https://quay.example/</link>{entries}</channel></rss>"
-            ),
+            )
         }
     }
 
@@ -371,6 +383,7 @@ impl World {
             date_ms = self.now_ms;
         }
         let (guid, link) = self.ids(number, place, day);
+        let guid = guid.replace('&', "&amp;");
         if self.habit == Habit::JsonBlankId {
             let date = barid_record::rfc3339(date_ms);
             return format!(
@@ -392,94 +405,109 @@ impl World {
 
     /// An item's guid, as an element, and its link.
     fn ids(&mut self, number: u64, place: usize, day: i64) -> (String, String) {
+        let random = self.chance.next();
+        (self.guid(number, place, day, random), self.link(number, day, random))
+    }
+
+    fn guid(&self, number: u64, place: usize, day: i64, random: u64) -> String {
         let word = |value: String| format!("<guid isPermaLink='false'>{value}</guid>");
         let address = |value: String| format!("<guid>{value}</guid>");
-        let plain = format!("https://quay.example/a/{number}");
-        let (turned, none) = (day >= 10, String::new);
-        let random = self.chance.next();
-        let scheme = if turned { "https" } else { "http" };
         match self.habit {
-            Habit::Plain | Habit::Redated | Habit::Twice | Habit::SameWords => {
-                (word(format!("quay-{number}")), plain)
-            }
-            Habit::NoGuid | Habit::RedatedNoGuid | Habit::SameWordsNoGuid => (none(), plain),
-            Habit::BlankGuid => ("<guid></guid>".into(), plain),
-            Habit::SelfClosedGuid => ("<guid/>".into(), plain),
-            Habit::GuidOfSpaces => ("<guid> \u{a0}\u{200b} </guid>".into(), plain),
-            Habit::GuidIsDash => (address("-".into()), plain),
-            Habit::SomeBlank if number.is_multiple_of(3) => ("<guid/>".into(), plain),
-            Habit::SomeBlank => (word(format!("quay-{number}")), plain),
-            Habit::GuidNull | Habit::OneItemGuidNull => (word("null".into()), plain),
-            Habit::GuidOfFeed => (address(URL.into()), plain),
-            Habit::GuidOfHome => (address("http://www.quay.example".into()), plain),
-            Habit::GuidRandom | Habit::OneItemGuidRandom => (word(format!("{random:x}")), plain),
-            Habit::GuidRandomHomeLink => (word(format!("{random:x}")), "https://quay.example/".into()),
-            Habit::GuidRandomLinkRandom => {
-                (word(format!("{random:x}")), format!("{plain}?visit={:x}", self.chance.next()))
-            }
-            Habit::GuidOfDay => (word(format!("{number}-{day}")), plain),
-            Habit::GuidCounter => {
-                let count = self.answers * 1000 + place as u64;
-                (word(count.to_string()), plain)
-            }
-            Habit::GuidPosition => (word(format!("item-{place}")), plain),
-            Habit::GuidBuildTime => (word(format!("built-{}", self.answers)), plain),
-            Habit::GuidWithTracking => {
-                let link = format!("{plain}?utm_campaign=poll{}", self.answers);
-                (address(link.clone()), link)
-            }
-            Habit::SomeGuidsRandom if number.is_multiple_of(4) => (word(format!("{random:x}")), plain),
-            Habit::SomeGuidsRandom => (word(format!("quay-{number}")), plain),
-            Habit::GuidsOfTwoSections => (word(format!("section-{}", number % 2)), plain),
-            Habit::GuidsBehindHash => {
-                (address(format!("https://quay.example/tool#{number}")), "https://quay.example/tool".into())
-            }
-            Habit::GuidCase => {
-                let pair = number / 2;
-                (
-                    word(if number.is_multiple_of(2) {
-                        format!("quay{pair}")
-                    } else {
-                        format!("QUAY{pair}")
-                    }),
-                    plain,
-                )
-            }
-            Habit::ToHttps => {
-                let link = format!("{scheme}://quay.example/a/{number}");
-                (address(link.clone()), link)
-            }
-            Habit::ToHttpsNoGuid => (none(), format!("{scheme}://quay.example/a/{number}")),
-            Habit::ToWwwNoGuid => {
-                (none(), format!("https://{}quay.example/a/{number}", if turned { "www." } else { "" }))
-            }
-            Habit::NewGuidsOnce => (word(format!("{}-{number}", if turned { "new" } else { "old" })), plain),
-            Habit::NewHostOnce => {
-                (none(), format!("https://{}.example/a/{number}", if turned { "harbour" } else { "quay" }))
-            }
-            Habit::LinkFragment => (none(), format!("https://quay.example/live#post-{number}")),
-            Habit::LinkSession => (none(), format!("{plain}?PHPSESSID={random:016x}")),
-            Habit::LinkPathSession => (none(), format!("{plain};jsessionid={random:016X}?page=1")),
-            Habit::LinkRandomParameter => (none(), format!("{plain}?visit={random:x}")),
-            Habit::LinkTracking => {
-                (none(), format!("{plain}?utm_source=rss&utm_campaign=poll{}", self.answers))
-            }
-            Habit::LinkOrder if random.is_multiple_of(2) => {
-                (none(), format!("https://quay.example/a?p=1&id={number}"))
-            }
-            Habit::LinkOrder => (none(), format!("https://quay.example/a/?id={number}&p=1")),
-            Habit::HomeLinkGoodGuid => (word(format!("quay-{number}")), "https://quay.example/".into()),
-            Habit::HomeLinkNoGuid => (none(), "http://quay.example".into()),
-            Habit::OneLinkNoGuid => (none(), "https://quay.example/news.php".into()),
-            Habit::NoLinkNoGuid | Habit::NoLinkRedated => (none(), none()),
-            Habit::JsonBlankId => (none(), plain),
-            Habit::AtomBlankId => ("<id> </id>".into(), plain),
-            Habit::AtomIdOfFeed => ("<id>tag:quay.example,2023:feed</id>".into(), plain),
+            Habit::BlankGuid => "<guid></guid>".into(),
+            Habit::SelfClosedGuid => "<guid/>".into(),
+            Habit::GuidOfSpaces => "<guid> \u{a0}\u{200b} </guid>".into(),
+            Habit::GuidIsDash => address("-".into()),
+            Habit::SomeBlank if number.is_multiple_of(3) => "<guid/>".into(),
+            Habit::GuidNull | Habit::OneItemGuidNull => word("null".into()),
+            Habit::GuidOfFeed => address(URL.into()),
+            Habit::GuidOfHome => address("http://www.quay.example".into()),
+            Habit::GuidRandom
+            | Habit::OneItemGuidRandom
+            | Habit::GuidRandomHomeLink
+            | Habit::GuidRandomLinkRandom => word(format!("{random:x}")),
+            Habit::GuidOfDay => word(format!("{number}-{day}")),
+            Habit::GuidCounter => word((self.answers * 1000 + place as u64).to_string()),
+            Habit::GuidPosition => word(format!("item-{place}")),
+            Habit::GuidBuildTime => word(format!("built-{}", self.answers)),
+            Habit::SomeGuidsRandom if number.is_multiple_of(4) => word(format!("{random:x}")),
+            Habit::GuidsOfTwoSections => word(format!("section-{}", number % 2)),
+            Habit::GuidsBehindHash => address(format!("https://quay.example/tool#{number}")),
+            Habit::GuidCase if number.is_multiple_of(2) => word(format!("quay{}", number / 2)),
+            Habit::GuidCase => word(format!("QUAY{}", number / 2)),
+            Habit::NewGuidsOnce => word(format!("{}-{number}", if day >= 10 { "new" } else { "old" })),
+            Habit::GuidWithTracking | Habit::ToHttps => address(self.link(number, day, random)),
+            Habit::AtomBlankId => "<id> </id>".into(),
+            Habit::AtomIdOfFeed => "<id>tag:quay.example,2023:feed</id>".into(),
+            Habit::Plain
+            | Habit::Redated
+            | Habit::Twice
+            | Habit::SameWords
+            | Habit::SomeBlank
+            | Habit::SomeGuidsRandom
+            | Habit::HomeLinkGoodGuid => word(format!("quay-{number}")),
+            Habit::NoGuid
+            | Habit::RedatedNoGuid
+            | Habit::SameWordsNoGuid
+            | Habit::ToHttpsNoGuid
+            | Habit::ToWwwNoGuid
+            | Habit::NewHostOnce
+            | Habit::LinkFragment
+            | Habit::LinkSession
+            | Habit::LinkPathSession
+            | Habit::LinkRandomParameter
+            | Habit::LinkTracking
+            | Habit::LinkOrder
+            | Habit::HomeLinkNoGuid
+            | Habit::OneLinkNoGuid
+            | Habit::NoLinkNoGuid
+            | Habit::NoLinkRedated
+            | Habit::JsonBlankId => String::new(),
+        }
+    }
+
+    fn link(&self, number: u64, day: i64, random: u64) -> String {
+        let plain = format!("https://quay.example/a/{number}");
+        let turned = day >= 10;
+        let is = |habits: &[Habit]| habits.contains(&self.habit);
+        if is(&[Habit::ToHttps, Habit::ToHttpsNoGuid]) {
+            format!("{}://quay.example/a/{number}", if turned { "https" } else { "http" })
+        } else if is(&[Habit::ToWwwNoGuid]) {
+            format!("https://{}quay.example/a/{number}", if turned { "www." } else { "" })
+        } else if is(&[Habit::NewHostOnce]) {
+            format!("https://{}.example/a/{number}", if turned { "harbour" } else { "quay" })
+        } else if is(&[Habit::GuidWithTracking]) {
+            format!("{plain}?utm_campaign=poll{}", self.answers)
+        } else if is(&[Habit::LinkTracking]) {
+            format!("{plain}?utm_source=rss&utm_campaign=poll{}", self.answers)
+        } else if is(&[Habit::GuidsBehindHash]) {
+            "https://quay.example/tool".into()
+        } else if is(&[Habit::LinkFragment]) {
+            format!("https://quay.example/live#post-{number}")
+        } else if is(&[Habit::LinkSession]) {
+            format!("{plain}?PHPSESSID={random:016x}")
+        } else if is(&[Habit::LinkPathSession]) {
+            format!("{plain};jsessionid={random:016X}?page=1")
+        } else if is(&[Habit::LinkRandomParameter, Habit::GuidRandomLinkRandom]) {
+            format!("{plain}?visit={:x}", random.rotate_left(9))
+        } else if is(&[Habit::LinkOrder]) && random.is_multiple_of(2) {
+            format!("https://quay.example/a?p=1&id={number}")
+        } else if is(&[Habit::LinkOrder]) {
+            format!("https://quay.example/a/?id={number}&p=1")
+        } else if is(&[Habit::HomeLinkGoodGuid, Habit::GuidRandomHomeLink]) {
+            "https://quay.example/".into()
+        } else if is(&[Habit::HomeLinkNoGuid]) {
+            "http://quay.example".into()
+        } else if is(&[Habit::OneLinkNoGuid]) {
+            "https://quay.example/news.php".into()
+        } else if is(&[Habit::NoLinkNoGuid, Habit::NoLinkRedated]) {
+            String::new()
+        } else {
+            plain
         }
     }
 }
 
-fn came() -> Came {
+pub(super) fn came() -> Came {
     Came {
         status: 200,
         etag: None,
