@@ -181,6 +181,15 @@ impl Worth {
     }
 }
 
+/// What was seen of a feed's ids, its links or its dates in some document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Came {
+    /// One came back with the item that had it.
+    back: bool,
+    /// One was new with its item.
+    new: bool,
+}
+
 /// How the items of a feed are told apart, as far as that was learned. All zeros for a feed that was never read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
@@ -190,6 +199,8 @@ pub struct Identity {
     pub links: Worth,
     /// Dates beside titles.
     pub dates: Worth,
+    /// Of ids, links and dates.
+    came: [Came; 3],
     /// Documents in which an id was made anew though its item stayed.
     misses: u8,
     /// Which [`Worthless`] the last document showed, a bit each.
@@ -231,6 +242,7 @@ impl Identity {
             ids: self.ids,
             links: self.links,
             dates: self.dates,
+            came: self.came,
             misses: self.misses,
             shown: self.shown,
             bad_ids: self.bad_ids.clone(),

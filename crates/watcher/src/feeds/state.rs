@@ -27,7 +27,7 @@ const FORM: u8 = 4;
 /// of a feed without documents or hubs is zeros.
 const EARLIER: [(u8, usize); 3] = [(1, 14 + IDENTITY_BYTES), (2, 1 + IDENTITY_BYTES), (3, IDENTITY_BYTES)];
 /// An [`Identity`] that learned nothing.
-const IDENTITY_BYTES: usize = 12;
+const IDENTITY_BYTES: usize = 18;
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.

@@ -7,7 +7,7 @@ use super::super::reading::Item;
 use super::super::state::Known;
 use super::document::Stand;
 use super::memory::Mark;
-use super::{Identity, Worth, half};
+use super::{Came, Identity, Worth, half};
 
 /// Ids are called proven when they held for so long: some are made anew once a day.
 const PROVEN_AFTER_MS: i64 = 3 * DAY;
@@ -212,11 +212,13 @@ impl Tally {
     }
 
     /// What it comes to.
-    fn judge(self, before: Worth, is_old: bool) -> Worth {
+    fn judge(self, before: Worth, came: &mut Came, is_old: bool) -> Worth {
+        came.back |= self.back > 0;
+        came.new |= self.new > 0;
         match before {
             Worth::Untested | Worth::Struck if self.is_made_anew() => Worth::Worthless,
             Worth::Proven if self.is_made_anew() => Worth::Struck,
-            Worth::Untested if is_old && self.back > 0 && self.new > 0 && self.missed == 0 => Worth::Proven,
+            Worth::Untested if is_old && came.back && came.new && self.missed == 0 => Worth::Proven,
             Worth::Untested | Worth::Proven | Worth::Struck | Worth::Worthless => before,
         }
     }
@@ -272,7 +274,7 @@ pub(super) fn shown(
                 is_same || is_by_key && found.is_some_and(|found| index.has_content(found.place, item));
             links.back += usize::from(is_back);
             links.missed += usize::from(has_moved && is_sure);
-            links.new += usize::from(!is_back && !has_moved && !is_by_key);
+            links.new += usize::from(!is_back && !is_sure && !is_by_key);
         }
         if !stand.has_id && !stand.has_link {
             dates.back += usize::from(is_by_key);
@@ -294,13 +296,14 @@ impl Identity {
     /// Takes in what a document showed.
     pub(super) fn learn(&mut self, shown: &Shown, age_ms: i64) {
         let is_old = age_ms >= PROVEN_AFTER_MS;
-        self.ids = shown.ids.judge(self.ids, is_old);
+        let [ids, links, dates] = &mut self.came;
+        self.ids = shown.ids.judge(self.ids, ids, is_old);
         self.misses = self.misses.saturating_add(u8::from(shown.ids.missed > 0));
         if self.misses >= MOST_MISSES {
             self.ids = Worth::Worthless;
         }
-        self.links = shown.links.judge(self.links, is_old);
-        self.dates = shown.dates.judge(self.dates, is_old);
+        self.links = shown.links.judge(self.links, links, is_old);
+        self.dates = shown.dates.judge(self.dates, dates, is_old);
     }
 
     /// Whether a match counts, for an item that stands so.

@@ -66,7 +66,7 @@ impl Told {
         self.state.known.clear();
         self.state.remember(&known);
         let mut bytes = self.state.to_bytes();
-        bytes.truncate(bytes.len() - 12);
+        bytes.truncate(bytes.len() - 18);
         bytes[0] = 3;
         self.state = FeedState::from_bytes(&bytes).expect("a state of form 3");
         assert_eq!(self.state.known.len(), names.len());
