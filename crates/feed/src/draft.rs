@@ -14,6 +14,8 @@ pub(crate) struct Draft {
     pub(crate) link: Option<String>,
     pub(crate) links: Vec<Link>,
     pub(crate) id: Slot,
+    /// An id was there, with nothing in it.
+    pub(crate) has_blank_id: bool,
     pub(crate) published: Option<Instant>,
     pub(crate) updated: Option<Instant>,
     pub(crate) created: Option<Instant>,
@@ -107,6 +109,7 @@ impl Draft {
         self.links.retain(|link| !link.href.is_empty());
         Entry {
             index,
+            has_blank_id: self.has_blank_id && !self.id.is_set(),
             id: self.id.take().unwrap_or_default(),
             id_source: crate::model::IdSource::Computed,
             title: self.title.take(),

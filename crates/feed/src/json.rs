@@ -261,11 +261,10 @@ impl Reader<'_, '_> {
 
     fn item_member(&mut self, key: &str, value: &Value, draft: &mut Draft) {
         match key {
-            "id" => {
-                if let Some(id) = self.text(value) {
-                    draft.id.set(&id, 2);
-                }
-            }
+            "id" => match self.text(value) {
+                Some(id) if !id::is_blank(&id) => draft.id.set(&id, 2),
+                Some(_) | None => draft.has_blank_id = true,
+            },
             "url" => {
                 draft.link = self.link(value);
                 draft.links.push(alternate(draft.link.clone().unwrap_or_default()));

@@ -96,6 +96,8 @@ pub struct Entry {
     pub id: String,
     /// Where the id came from.
     pub id_source: IdSource,
+    /// A guid or id stands there with nothing in it, so another was computed.
+    pub has_blank_id: bool,
     /// Headline, as found.
     pub title: Option<String>,
     /// The article's page.

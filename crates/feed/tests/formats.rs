@@ -102,6 +102,40 @@ fn sitemap_and_cdf() {
 }
 
 #[test]
+fn a_blank_id_is_none_and_links_that_differ_in_the_fragment_are_two() {
+    let rss = |guid: &str| {
+        let item = |number: u8| {
+            format!("<item><title>{number}</title><link>https://oasis.example/{number}</link>{guid}</item>")
+        };
+        format!("<rss version=\"2.0\"><channel>{}{}</channel></rss>", item(1), item(2))
+    };
+    let blank =
+        ["<guid></guid>", "<guid/>", "<guid isPermaLink=\"false\"> \n </guid>", "<guid>&#160;&#8203;</guid>"];
+    let mut documents: Vec<String> = blank.iter().map(|guid| rss(guid)).collect();
+    documents.push(
+        "{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{\"id\":\" \",\"url\":\"https://oasis.example/1\"},{\"id\":\"\",\"url\":\"https://oasis.example/2\"}]}".to_owned(),
+    );
+    documents.push(
+        "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" xmlns=\"http://purl.org/rss/1.0/\"><item rdf:about=\" \"><link>https://oasis.example/1</link></item><item rdf:about=\"\"><link>https://oasis.example/2</link></item></rdf:RDF>".to_owned(),
+    );
+    documents.push(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry><id/><link href=\"https://oasis.example/1\"/></entry><entry><id> </id><link href=\"https://oasis.example/2\"/></entry></feed>".to_owned(),
+    );
+    for document in &documents {
+        let (_, entries) = read(document);
+        assert!(
+            entries.iter().all(|entry| entry.id_source == IdSource::Link && entry.has_blank_id),
+            "{document}"
+        );
+        assert_ne!(entries[0].id, entries[1].id, "{document}");
+    }
+    let (_, absent) = read(&rss(""));
+    assert!(absent.iter().all(|entry| !entry.has_blank_id));
+    let (_, live) = read(&rss("").replace("oasis.example/", "oasis.example/live#post-"));
+    assert_ne!(live[0].id, live[1].id);
+}
+
+#[test]
 fn extensions_do_not_overwrite_what_the_item_says() {
     let item = |inside: &str| {
         let text = format!(

@@ -8,6 +8,7 @@ use crate::date;
 use crate::draft::some;
 use crate::entities::from_1252;
 use crate::fault::Fault;
+use crate::id::is_blank;
 use crate::model::{Enclosure, Instant, Link};
 use crate::names::Element;
 
@@ -170,10 +171,12 @@ impl Machine<'_, '_> {
     fn finish_guid(&mut self, text: &str) {
         let depth = self.depth();
         let is_link = self.guid_is_link;
-        let id = if is_link { self.resolve(text) } else { text.to_owned() };
-        if id.is_empty() {
+        if is_blank(text) {
+            // Resolved it would be the feed's own address: one id for all.
+            self.draft().has_blank_id = true;
             return;
         }
+        let id = if is_link { self.resolve(text) } else { text.to_owned() };
         let draft = self.draft();
         draft.id.set(&id, depth);
         if is_link && draft.link.as_ref().is_none_or(String::is_empty) {

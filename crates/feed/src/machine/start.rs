@@ -7,6 +7,7 @@ use super::space::Binding;
 use super::{Frame, MAX_DEPTH, Machine};
 use crate::draft::Draft;
 use crate::fault::Fault;
+use crate::id::is_blank;
 use crate::model::{Enclosure, Link, Person};
 use crate::names::Element;
 use crate::url;
@@ -272,7 +273,12 @@ impl<'a> Machine<'a, '_> {
         self.guid_is_link = false;
         if let Some(about) = self.prefixed_attribute("about") {
             let depth = self.frames.len();
-            self.draft().id.set(about.trim(), depth);
+            let draft = self.draft();
+            if is_blank(&about) {
+                draft.has_blank_id = true;
+            } else {
+                draft.id.set(about.trim(), depth);
+            }
         }
         self.cdf_attributes();
     }

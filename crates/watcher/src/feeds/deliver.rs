@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::identity;
 use super::pages::article::Article;
 use super::pages::{Desk, PageOutcome};
 use super::reading::Item;
@@ -62,6 +63,7 @@ pub(super) fn document(
         body.push_str(link.as_deref().unwrap_or(&id));
     }
     let raw_sha256: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    let own_guid = identity::own_guid(&id);
     RawDocument {
         id: document_id(feed, &id, &raw_sha256),
         source_id: feed.to_owned(),
@@ -80,7 +82,7 @@ pub(super) fn document(
             language,
             keywords: Vec::new(),
             modified: None,
-            guid: None,
+            guid: own_guid,
             canonical_url,
             page: outcome.map(|outcome| outcome.name().to_owned()),
         },

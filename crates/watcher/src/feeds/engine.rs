@@ -316,7 +316,7 @@ fn take_in(
     // Whoever answers again refuses nobody any more.
     state.refused = None;
     if let Some(child) = poll.child {
-        return sitemaps::child(state, poll, child, came, allowed, now_ms);
+        return sitemaps::child(feed, state, poll, child, came, allowed, now_ms);
     }
     if came.is_challenge {
         state.looks.is_unreadable = true;
@@ -377,7 +377,7 @@ fn unchanged(feed: &Feed, state: &mut FeedState, is_seen: bool, now_ms: i64) {
 }
 
 fn adapted(feed: &Feed, state: &mut FeedState, known: usize, total: usize, now_ms: i64) {
-    let floor_ms = state.says.floor_ms(feed.is_listed);
+    let floor_ms = state.floor_ms(feed.is_listed);
     let gap_ms = state.rhythm.mean_gap_ms(now_ms);
     (state.interval_ms, state.streak) =
         adapt(state.interval_ms, state.streak, known, total, floor_ms, gap_ms);
@@ -457,7 +457,7 @@ fn fail(state: &mut FeedState, now_ms: i64) {
 }
 
 fn plan<'a>(feed: &Feed, state: &'a FeedState, now_ms: i64, failing: Failing) -> Plan<'a> {
-    let floor_ms = state.says.floor_ms(feed.is_listed);
+    let floor_ms = state.floor_ms(feed.is_listed);
     Plan {
         end_ms: now_ms,
         floor_ms,
@@ -561,7 +561,7 @@ pub(super) fn is_failing(feed: &Feed, state: &FeedState, now_ms: i64) -> bool {
 
 /// The evidence, as the state holds it.
 pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
-    let interval_ms = state.interval_ms.max(state.says.floor_ms(feed.is_listed));
+    let interval_ms = state.interval_ms.max(state.floor_ms(feed.is_listed));
     Seen {
         now_ms,
         interval_ms,
@@ -577,6 +577,7 @@ pub fn seen(feed: &Feed, state: &FeedState, now_ms: i64) -> Seen {
         is_malformed: state.looks.lost_items
             || state.looks.fault_polls >= 3
             || state.sitemaps.as_ref().is_some_and(|sitemaps| sitemaps.failing() > 0),
+        is_churning: state.identity.churn.is_churning(),
         is_undated: state.looks.is_undated && state.looks.items > 0,
         is_skewed: state.skew.is_skewed(interval_ms.max(state.next_ms - state.start_ms)),
         is_moved: state.moved_ms > 0 && now_ms - state.moved_ms < DAY,

@@ -11,6 +11,7 @@ use super::engine::{Done, IndexSeen, Outcome};
 use super::fetch::{Coding, Cost, HttpFault, PHASES};
 use super::guard::Rule;
 use super::health::State;
+use super::identity::Worthless;
 use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
@@ -106,7 +107,7 @@ impl FeedMetrics {
             items: add.counters("barid_feed_items_total", "Items of documents", &["verdict"])?,
             faults: add.counters(
                 "barid_feed_faults_total",
-                "Faults of documents, each repaired",
+                "Faults of documents, each repaired: of their bytes, and worthless ids",
                 &["fault"],
             )?,
             items_lost: add
@@ -154,11 +155,12 @@ impl FeedMetrics {
         SITEMAPS.iter().for_each(|result| drop(self.sitemaps.with_label_values(&[result])));
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
+        Worthless::ALL.iter().for_each(|why| drop(self.faults.with_label_values(&[why.name()])));
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
     }
 
     /// How many of a poller's feeds are in each state; `told` is what it said before, and is brought up to date.
-    pub(crate) fn states(&self, told: &mut [i64; 13], counts: &[i64; 13]) {
+    pub(crate) fn states(&self, told: &mut [i64; State::ALL.len()], counts: &[i64; State::ALL.len()]) {
         for ((state, told), count) in State::ALL.iter().zip(told).zip(counts) {
             self.feeds.with_label_values(&[state.name()]).add(count - *told);
             *told = *count;
@@ -428,16 +430,16 @@ mod tests {
             let families = registry.gather();
             families.iter().find(|family| family.name() == name).map_or(0, |family| family.get_metric().len())
         };
-        assert_eq!(count("barid_feeds"), 13);
+        assert_eq!(count("barid_feeds"), 14);
         assert_eq!(count("barid_feed_fetches_total"), Outcome::ALL.len());
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
         assert_eq!(count("barid_feed_bytes_total"), 2 * Coding::ALL.len());
         assert_eq!(count("barid_feed_http_faults_total"), HttpFault::ALL.len());
-        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
+        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len() + Worthless::ALL.len());
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);
-        assert_eq!(count("barid_feed_state"), 13);
+        assert_eq!(count("barid_feed_state"), 14);
         assert_eq!((count("barid_feed_volume_drift_sigmas"), count("barid_feed_known_drift_sigmas")), (0, 0));
         let mut state = FeedState::default();
         (0..30).for_each(|document| state.known_share.learn(if document < 27 { 90.0 } else { 0.0 }));
@@ -452,9 +454,12 @@ mod tests {
         assert!(watched.volume_drift.with_label_values(&["news"]).get() < -3.0);
         metrics.unwatch("news");
         assert_eq!((count("barid_feed_state"), count("barid_feed_silence_nats")), (0, 0));
-        let (mut one, mut other) = ([0; 13], [0; 13]);
-        let states =
-            |told: &mut [i64; 13], fresh| metrics.states(told, &[fresh, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let (mut one, mut other) = ([0; State::ALL.len()], [0; State::ALL.len()]);
+        let states = |told: &mut [i64; State::ALL.len()], fresh| {
+            let mut counts = [0; State::ALL.len()];
+            counts[0] = fresh;
+            metrics.states(told, &counts);
+        };
         states(&mut one, 5);
         states(&mut other, 3);
         assert_eq!(metrics.feeds.with_label_values(&["fresh"]).get(), 8, "of all pollers");

@@ -22,6 +22,7 @@ pub mod given;
 pub mod guard;
 pub mod health;
 pub mod honesty;
+pub mod identity;
 mod markup;
 mod metrics;
 pub mod opml;

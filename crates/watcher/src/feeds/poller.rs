@@ -17,6 +17,7 @@ use super::config::{Clock, FeedsConfig, FeedsSummary};
 use super::engine::{self, Answer, Done, Failure, Outcome, Poll, Request, Step};
 use super::fetch::{self, Client, Cost};
 use super::guard;
+use super::health::State;
 use super::metrics::FeedMetrics;
 use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
@@ -107,7 +108,7 @@ pub fn run_shard(
         outbox,
         roster,
         pages,
-        told: [0; 13],
+        told: [0; State::ALL.len()],
         outage: common.outage(),
         under_way: common.load(),
         hubs,
@@ -172,7 +173,7 @@ struct Poller<'a> {
     roster: Roster,
     pages: Pages,
     /// The states as the metrics have them.
-    told: [i64; 13],
+    told: [i64; State::ALL.len()],
     budget: Budget,
     outage: Outage,
     under_way: Load,
@@ -473,7 +474,7 @@ impl Poller<'_> {
         if let Some((domain, until_ms)) = done.domain_until_ms {
             self.budget.back_off(domain, until_ms);
         }
-        self.hand_over(place, before.known, &mut done, now_ms)?;
+        self.hand_over(place, before, &mut done, now_ms)?;
         let title = done.reading.as_ref().filter(|_| !is_sitemap).map(|reading| reading.title.clone());
         self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
         if let Some((poll, request)) = more {
@@ -491,7 +492,7 @@ impl Poller<'_> {
         &mut self,
         place: u32,
         state: &FeedState,
-        left: Option<super::health::State>,
+        left: Option<State>,
         outcome: Option<Outcome>,
         title: Option<&str>,
         now_ms: i64,
@@ -537,7 +538,7 @@ impl Drop for Poller<'_> {
     /// The feeds are another process's now, or nobody's: they are told of here no more.
     fn drop(&mut self) {
         self.metrics.shards.dec();
-        self.metrics.states(&mut self.told, &[0; 13]);
+        self.metrics.states(&mut self.told, &[0; State::ALL.len()]);
         self.roster.entries.iter().filter(|entry| entry.is_watched).for_each(|entry| {
             self.metrics.unwatch(&entry.feed.id);
         });

@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use barid_feed::{Entry, Fault, Feed, NotAFeed, Options};
+use barid_feed::{Entry, Fault, Feed, IdSource, NotAFeed, Options};
 use bytes::Bytes;
 use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use super::identity::{self, Marks};
 use super::markup;
 use super::reading::{Content, Item, Listed, Reading};
 use super::websub::discover::Hubs;
@@ -101,9 +102,17 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         undated,
         is_cut: feed.faults.iter().any(|met| met.fault == Fault::Truncated),
         hubs: hubs(&feed),
+        own: identity::own(addresses(&feed, url)),
         items,
         index,
     })
+}
+
+/// What means the feed itself, or its site.
+fn addresses<'a>(feed: &'a Feed, url: &'a str) -> impl Iterator<Item = &'a str> {
+    let links = feed.links.iter().filter(|link| matches!(link.rel.as_str(), "self" | "alternate"));
+    let said = [feed.link.as_deref(), feed.id.as_deref(), Some(url), identity::home(url)];
+    said.into_iter().flatten().chain(links.map(|link| link.href.as_str()))
 }
 
 fn hubs(feed: &Feed) -> Hubs {
@@ -140,7 +149,8 @@ fn item(entry: Entry) -> Item {
     }
     let title =
         entry.title.as_deref().map(text_of).map(|title| one_line(&title)).filter(|title| !title.is_empty());
-    Item {
+    let (is_computed, is_blank) = (entry.id_source != IdSource::Guid, entry.has_blank_id);
+    let mut item = Item {
         id_hash: xxh3_64(entry.id.as_bytes()),
         id: entry.id,
         content_hash: hash.digest(),
@@ -151,7 +161,10 @@ fn item(entry: Entry) -> Item {
         author: entry.author,
         text: text_of(html),
         language: entry.language,
-    }
+        marks: Marks::default(),
+    };
+    item.marks = identity::marks(&item, is_computed, is_blank);
+    item
 }
 
 pub(super) fn one_line(text: &str) -> String {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::identity::Marks;
 use super::websub::discover::Hubs;
 
 /// The content of an answer of 200.
@@ -59,6 +60,8 @@ pub struct Reading {
     pub is_cut: bool,
     /// Its hubs, as the answer's headers and the document name them.
     pub hubs: Hubs,
+    /// The addresses of the feed and its site, by hash: no item's id.
+    pub own: Vec<u64>,
     /// The items, in the document's order.
     pub items: Vec<Item>,
     /// Of an index of sitemaps: what it names, in its order. It has no items then.
@@ -97,4 +100,7 @@ pub struct Item {
     pub text: String,
     /// A BCP-47 tag.
     pub language: Option<String>,
+    /// What tells it from other items beside its id.
+    #[serde(skip)]
+    pub marks: Marks,
 }

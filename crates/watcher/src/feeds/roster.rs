@@ -31,7 +31,7 @@ pub(super) struct Roster {
     pub(super) entries: Vec<Entry>,
     due: BinaryHeap<Reverse<(i64, u32)>>,
     /// Feeds in each state.
-    pub(super) counts: [i64; 13],
+    pub(super) counts: [i64; State::ALL.len()],
 }
 
 /// What was read from the tables of a feed.
@@ -62,7 +62,7 @@ impl Roster {
             at_ms: None,
         });
         let entries: Vec<Entry> = entries.collect();
-        let mut counts = [0; 13];
+        let mut counts = [0; State::ALL.len()];
         counts[State::Fresh.index()] = i64::try_from(entries.len()).unwrap_or(i64::MAX);
         Self { entries, due: BinaryHeap::new(), counts }
     }
@@ -150,8 +150,9 @@ pub(super) fn domain(url: &str) -> Domain {
 /// for what was delivered.
 pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms: i64) -> FeedState {
     if state.configured != feed.hash() {
-        let known = std::mem::take(&mut state.known);
-        state = FeedState { known, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };
+        let (known, identity) = (std::mem::take(&mut state.known), std::mem::take(&mut state.identity));
+        state =
+            FeedState { known, identity, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };
         return state;
     }
     // An earlier version kept what a server had said, however long: then the feed would wait for years.

@@ -12,7 +12,8 @@ use super::budget::Domain;
 use super::drift::KnownShare;
 use super::health::{Health, Skew};
 use super::honesty::Honesty;
-use super::policy::{DOMAIN_CAP_MS, FLOOR_MS, LONGEST_POLL_MS, Says};
+use super::identity::{Identity, Remembered};
+use super::policy::{DOMAIN_CAP_MS, FLOOR_MS, HOUR, LONGEST_POLL_MS, Says};
 use super::silence::Rhythm;
 use super::sitemaps::Sitemaps;
 use super::websub::search::Search;
@@ -25,9 +26,12 @@ pub const ASKED: Table = Table("feeds.asked");
 pub const FEED_ORDER: Table = Table("feeds.order");
 
 const FORM: u8 = 4;
-/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before the server's honesty and the sitemaps. As bytes, that of a
-/// feed without documents or hubs is zeros.
-const EARLIER: [(u8, usize); 3] = [(1, 19), (2, 6), (3, 5)];
+/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before
+/// the server's honesty, the sitemaps and what tells items apart. As bytes, that of a feed without documents or hubs is zeros.
+const EARLIER: [(u8, usize); 3] =
+    [(1, 19 + IDENTITY_BYTES), (2, 6 + IDENTITY_BYTES), (3, 5 + IDENTITY_BYTES)];
+/// An [`Identity`] that learned nothing.
+const IDENTITY_BYTES: usize = 18;
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.
@@ -57,6 +61,16 @@ impl Known {
         let [mut both, content] = [id.to_be_bytes(), content.to_be_bytes()];
         both[4..].copy_from_slice(&content[..4]);
         Self(both)
+    }
+
+    /// Of halves.
+    pub(super) fn of_halves([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> Self {
+        Self([a, b, c, d, e, f, g, h])
+    }
+
+    /// The half of its content.
+    pub(super) fn content(&self) -> [u8; 4] {
+        [self.0[4], self.0[5], self.0[6], self.0[7]]
     }
 
     /// The half that names the item.
@@ -174,6 +188,8 @@ pub struct FeedState {
     pub honesty: Honesty,
     /// Of an index of sitemaps: what it names.
     pub sitemaps: Option<Box<Sitemaps>>,
+    /// How its items are told apart.
+    pub identity: Identity,
 }
 
 impl FeedState {
@@ -195,6 +211,11 @@ impl FeedState {
         let (domain, until_ms) = self.refused?;
         let until_ms = until_ms.min(self.start_ms + LONGEST_POLL_MS + DOMAIN_CAP_MS);
         (until_ms > now_ms).then_some((Domain(domain), until_ms))
+    }
+
+    /// The least time between two polls, in milliseconds: see [`Says::floor_ms`]; whose items come again and again is asked less often.
+    pub fn floor_ms(&self, is_listed: bool) -> i64 {
+        self.says.floor_ms(is_listed).max(self.identity.churn.hours() * HOUR)
     }
 
     /// Whether it is an index of sitemaps of which some are asked in turn, or wait.
@@ -224,13 +245,19 @@ impl FeedState {
         Some(state)
     }
 
+    /// Takes over what a document held, by halves alone.
+    pub fn remember(&mut self, document: &[Known]) {
+        let document: Vec<Remembered> = document.iter().copied().map(Remembered::bare).collect();
+        self.remember_items(&document);
+    }
+
     /// Takes over what a document held. Those in the document stay; of the others so many that a feed may drop items and put them back. An item
     /// that changed is known by its new content only: when it changes back, that is news.
-    pub fn remember(&mut self, document: &[Known]) {
+    pub(super) fn remember_items(&mut self, document: &[Remembered]) {
         let mut here: Vec<Known> = Vec::with_capacity(document.len());
         let mut all: std::collections::HashSet<Known> = std::collections::HashSet::new();
         let mut ids: std::collections::HashSet<[u8; 4]> = std::collections::HashSet::new();
-        for known in document.iter().take(MOST_KNOWN) {
+        for Remembered { known, .. } in document.iter().take(MOST_KNOWN) {
             if all.insert(*known) {
                 here.push(*known);
             }
@@ -240,16 +267,16 @@ impl FeedState {
         let earlier = self.known.iter().filter(|known| !ids.contains(&known.id()));
         let missing = room.saturating_sub(here.len());
         here.extend(earlier.take(missing));
-        self.known = here;
+        self.know(here, document);
     }
 
     /// Takes over what a hub brought: a part of the window or all of it. Nothing else is forgotten for it before the next whole document.
-    pub fn remember_too(&mut self, pushed: &[Known]) {
-        let ids: std::collections::HashSet<[u8; 4]> = pushed.iter().map(Known::id).collect();
-        let mut all: Vec<Known> = pushed.iter().take(MOST_KNOWN).copied().collect();
+    pub(super) fn remember_too(&mut self, pushed: &[Remembered]) {
+        let ids: std::collections::HashSet<[u8; 4]> = pushed.iter().map(|one| one.known.id()).collect();
+        let mut all: Vec<Known> = pushed.iter().take(MOST_KNOWN).map(|one| one.known).collect();
         all.extend(self.known.iter().filter(|known| !ids.contains(&known.id())));
         all.truncate(MOST_KNOWN);
-        self.known = all;
+        self.know(all, pushed);
     }
 
     /// Bytes it takes in memory.
@@ -264,6 +291,7 @@ impl FeedState {
             + validators
             + self.known.capacity() * size_of::<Known>()
             + self.sitemaps.as_ref().map_or(0, |sitemaps| sitemaps.bytes())
+            + self.identity.bytes()
             + self.moving.as_ref().map_or(0, |moving| moving.url.capacity())
     }
 }
@@ -406,11 +434,12 @@ mod tests {
         let item = |id: u64, content: u64| Known::new(id << 32, content << 32);
         let window: Vec<Known> = (0..400).map(|id| item(id, 1)).collect();
         let mut state = FeedState::default();
+        let bare = |known: &[Known]| known.iter().copied().map(Remembered::bare).collect::<Vec<_>>();
         state.remember(&window);
-        state.remember_too(&[item(500, 1), item(7, 2)]);
+        state.remember_too(&bare(&[item(500, 1), item(7, 2)]));
         assert_eq!((state.known.len(), state.known[0], state.known[1]), (401, item(500, 1), item(7, 2)));
         assert!(!state.known.contains(&item(7, 1)) && state.known.contains(&item(399, 1)));
-        state.remember_too(&(1000..30_000).map(|id| item(id, 1)).collect::<Vec<_>>());
+        state.remember_too(&bare(&(1000..30_000).map(|id| item(id, 1)).collect::<Vec<_>>()));
         assert_eq!(state.known.len(), MOST_KNOWN);
     }
 

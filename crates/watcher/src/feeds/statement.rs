@@ -40,6 +40,7 @@ pub(super) fn statement(
         known_drift: state.known_share.drift(),
         push: None,
         overruns: state.overruns,
+        worthless_ids: state.identity.worthless().map(|why| why.name().to_owned()).collect(),
     }
 }
 
@@ -63,6 +64,11 @@ fn reason(feed: &Feed, state: &FeedState, outcome: Option<Outcome>, now_ms: i64)
                 sitemaps(state, false)
             )
         }
+        State::Churning => format!(
+            "most of its items came again as new or changed in {} documents in a row, though their links, titles or words were there before: it is asked every {} h at most",
+            state.identity.churn.documents(),
+            state.identity.churn.hours()
+        ),
         State::Malformed if state.looks.lost_items => {
             "items of its last document could not be read: `barid feed check` says what is wrong with it"
                 .to_owned()

@@ -2,6 +2,7 @@
 
 use super::super::address::{Allowed, check_url};
 use super::super::budget::Domain;
+use super::super::identity::{address, settle};
 use super::super::policy::{DAY, Failing, next_poll};
 use super::super::reading::{Content, Listed, Reading};
 use super::super::silence::event_time;
@@ -80,6 +81,7 @@ pub(super) fn index(
 
 /// Takes in the answer of one of its sitemaps.
 pub(super) fn child(
+    feed: &Feed,
     state: &mut FeedState,
     poll: &Poll,
     Child { key, .. }: Child,
@@ -91,7 +93,7 @@ pub(super) fn child(
         _ if came.is_challenge => Ended::with(Outcome::WrongContent),
         304 if poll.is_conditional => unchanged(state, key, None, Outcome::Same304, now_ms),
         304 => Ended::with(Outcome::Unasked304),
-        200 | 202 | 203 | 206 | 226 => whole(state, poll, key, came, allowed, now_ms),
+        200 | 202 | 203 | 206 | 226 => whole(feed, state, poll, key, came, allowed, now_ms),
         429 => throttled(state, came.retry_after_ms, 1, &poll.at, now_ms),
         410 => Ended::with(Outcome::Gone),
         100..=299 | 500..=599 => Ended::with(Outcome::ServerError),
@@ -131,6 +133,7 @@ fn unchanged(
 }
 
 fn whole(
+    feed: &Feed,
     state: &mut FeedState,
     poll: &Poll,
     key: u64,
@@ -169,21 +172,28 @@ fn whole(
                 let index = seen(state, true, named);
                 Ended { index, reading: Some(reading), ..Ended::with(Outcome::New) }
             }
-            None => items(state, key, (hash, validators), reading, now_ms),
+            None => items(feed, state, poll, (key, hash, validators), reading, now_ms),
         },
     }
 }
 
 /// The articles of a sitemap. Nothing else that is known is forgotten for them: the other sitemaps have theirs.
 fn items(
+    feed: &Feed,
     state: &mut FeedState,
-    key: u64,
-    document: (u64, Option<Validators>),
+    poll: &Poll,
+    (key, hash, validators): (u64, u64, Option<Validators>),
     mut reading: Box<Reading>,
     now_ms: i64,
 ) -> Ended {
-    let Sorted { delivered, counts, known, dates } =
-        sort_out(state, std::mem::take(&mut reading.items), now_ms);
+    let document = (hash, validators);
+    let mut items = std::mem::take(&mut reading.items);
+    let own: Vec<u64> =
+        reading.own.iter().copied().chain([address(&state.url), address(poll.at.as_str())]).collect();
+    // One of several: it says nothing of articles that are missing.
+    let settled = settle(state, &feed.url, &mut items, &own, false, now_ms);
+    reading.faults.extend(&settled.faults);
+    let Sorted { delivered, counts, known, dates, .. } = sort_out(state, items, &settled, now_ms);
     state.remember_too(&known);
     let asked_ms = state.sitemaps.as_ref().map_or(0, |sitemaps| sitemaps.asked_ms(key));
     let sitemaps = state.sitemaps.get_or_insert_default();
