@@ -6,6 +6,7 @@ use super::super::state::Known;
 use super::*;
 use crate::feeds::policy::{HOUR, SECOND};
 
+mod indexes;
 mod lying;
 
 const NOW: i64 = 1_693_785_600_000;
@@ -346,6 +347,25 @@ fn our_own_outage_is_nobodys_failure() {
     assert_eq!(story.hours_to_next(), 1);
     story.poll(Answer::Failed(Failure::Tls));
     assert_eq!(story.state.failures, 1, "that was the feed's");
+}
+
+#[test]
+fn a_failed_poll_confirms_no_silence_and_ends_none() {
+    let mut story = Story::new();
+    let old = || items(1, 1..9, NOW - 1189 * DAY);
+    story.poll(old());
+    story.poll(status(502));
+    assert_eq!(story.state.health.state, State::Fresh, "one document with old dates, and one failure");
+    story.poll(items(2, 1..10, NOW - 1189 * DAY));
+    assert_eq!(story.state.health.state, State::Fresh, "an item came");
+    let mut dead = Story::new();
+    dead.poll(old());
+    dead.poll(status(304));
+    assert_eq!(dead.state.health.state, State::Dead, "two polls saw that it is silent");
+    for _ in 0..3 {
+        dead.poll(status(502));
+        assert_eq!(dead.state.health.state, State::Dead, "and no failure makes that better");
+    }
 }
 
 #[test]
