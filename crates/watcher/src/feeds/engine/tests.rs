@@ -6,6 +6,7 @@ use super::super::state::Known;
 use super::*;
 use crate::feeds::policy::{HOUR, SECOND};
 
+mod indexes;
 mod lying;
 
 const NOW: i64 = 1_693_785_600_000;

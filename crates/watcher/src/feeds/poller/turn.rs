@@ -11,7 +11,7 @@ use crate::feeds::budget::Domain;
 use crate::feeds::engine::{self, Poll};
 use crate::feeds::guard::{self, Rule};
 use crate::feeds::policy::SECOND;
-use crate::feeds::roster::Entry;
+use crate::feeds::roster::{Entry, take_over};
 use crate::feeds::state::{ASKED, Asked};
 
 /// A request goes out so soon after it was put down, or is put down again: less than any session of Kafka, so that nobody else has the feed yet.
@@ -40,6 +40,10 @@ impl Poller<'_> {
         let Some(place) = self.roster.pop(now_ms) else { return Ok(ControlFlow::Break(())) };
         if let Some((poll, request)) = self.redirected.remove(&place) {
             if let Err(later_ms) = self.budget.take(Domain::of(&request.url), now_ms) {
+                if later_ms - now_ms > LONG_MS {
+                    self.give_up(place, later_ms, now_ms)?;
+                    return Ok(ControlFlow::Continue(None));
+                }
                 self.redirected.insert(place, (poll, request));
                 self.roster.put_off(place, later_ms);
                 return Ok(ControlFlow::Continue(None));
@@ -75,6 +79,16 @@ impl Poller<'_> {
             return Ok(ControlFlow::Continue(None));
         }
         self.ask(place, now_ms).map(ControlFlow::Continue)
+    }
+
+    /// Ends a poll whose next hop leads to a domain that said 429: it would wait for a day, and a run that ends by itself with it. What was not asked is asked by a later poll.
+    fn give_up(&mut self, place: u32, later_ms: i64, now_ms: i64) -> Result<(), WatcherError> {
+        let state = self.load(place)?;
+        let feed = &self.roster.entries[place as usize].feed;
+        let asked = self.outbox.get_in(ASKED, feed.id.as_bytes())?;
+        let state = take_over(feed, state, asked.as_deref().and_then(Asked::from_bytes), now_ms);
+        self.roster.plan(place, state.next_ms.max(later_ms));
+        Ok(())
     }
 
     /// Does not send what would break a rule.

@@ -1,6 +1,7 @@
 //! Indexes of sitemaps, from the socket to the log: what is asked, in which order, and what becomes of it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barid_log::{Control, Wish};
@@ -153,7 +154,7 @@ fn a_sitemap_that_fails_is_no_failure_of_the_feed_and_is_named_when_it_goes_on()
     let summary = place.drain();
     assert_eq!((summary.polls, summary.failed, summary.documents, summary.unreadable), (1, 0, 1, 1));
     for _ in 0..4 {
-        place.later(DAY).drain();
+        place.later(DAY + HOUR).drain();
     }
     let told = place.health().pop().expect("told");
     assert_eq!((told.state.as_str(), told.failures), ("malformed", 0));
@@ -181,7 +182,7 @@ fn an_index_may_name_indexes_and_those_no_others_and_nothing_inside() {
     let place = place(&server);
     assert_eq!(place.drain().documents, 1);
     assert_eq!(paths(&server), ["/index.xml", "/inner.xml", "/map.xml", "/deeper.xml"]);
-    place.later(DAY).drain();
+    place.later(2 * DAY).drain();
     assert_eq!(paths(&server), ["/index.xml"], "and none of them again");
     let told = place.health().pop().expect("told");
     assert!(told.reason.contains("sitemaps: 3 known, 1 refused for the address"), "{}", told.reason);
@@ -200,7 +201,39 @@ fn who_says_too_many_requests_is_asked_for_no_more_of_its_sitemaps() {
     assert_eq!(paths(&server), ["/index.xml", "/3.xml"]);
     assert_eq!(place.later(DAY).drain().polls, 0, "25 hours were asked for");
     set(&site, "/3.xml", map(&["a3"]));
-    assert_eq!(place.later(3 * HOUR).drain().documents, 3);
+    assert_eq!(place.later(5 * HOUR).drain().documents, 3, "and a tenth more at most");
+}
+
+#[test]
+fn what_leads_to_a_domain_that_said_too_many_requests_is_left_to_a_later_poll() {
+    let site = Site::default();
+    let here = serve(&site);
+    let first = AtomicBool::new(true);
+    let there = Server::start_at("127.0.0.2", move |asked, stream| {
+        if asked.path == "/feed" && first.swap(false, Ordering::Relaxed) {
+            return answer(stream, "429 Too Many Requests", &[("Retry-After", "80000")], b"");
+        }
+        answer(stream, "200 OK", &[], map(&["a1"]).as_bytes());
+    });
+    set(&site, "/index.xml", index(&[(there.url("/1.xml"), 1)]));
+    let redirecting = there.url("/to");
+    let old = Server::start_at("127.0.0.3", move |_, stream| {
+        answer(stream, "302 Found", &[("Location", &redirecting)], b"");
+    });
+    let mut place = Place::new(&[there.url("/feed"), here.url("/index.xml"), old.url("/old")]);
+    place.speed = 50;
+    let summary = place.drain();
+    assert_eq!(
+        (summary.polls, summary.documents),
+        (2, 0),
+        "a run that ends by itself does not wait for that"
+    );
+    assert_eq!(paths(&there), ["/feed"]);
+    place.later(26 * HOUR).drain();
+    let mut asked = paths(&there);
+    asked.sort();
+    assert_eq!(asked, ["/1.xml", "/feed", "/to"]);
+    assert_eq!(place.metrics.violations(), 0);
 }
 
 #[test]
@@ -208,9 +241,9 @@ fn a_sitemap_is_written_down_before_it_is_asked_and_read_after_the_process_that_
     let site = Site::default();
     let control = Control::default();
     let (stopping, served) = (control.clone(), Arc::clone(&site));
-    let first = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let first = AtomicBool::new(true);
     let server = Server::start(move |asked, stream| {
-        if asked.path == "/1.xml" && first.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        if asked.path == "/1.xml" && first.swap(false, Ordering::Relaxed) {
             // The run ends with this request under way.
             stopping.ask(Wish::Stop);
             std::thread::sleep(std::time::Duration::from_secs(20));

@@ -139,6 +139,19 @@ fn a_304_to_who_asked_for_everything_is_a_failure_and_its_feed_is_never_fresh() 
 }
 
 #[test]
+fn the_304_of_a_liar_is_no_success_and_its_whole_document_is() {
+    let mut story = Story::new();
+    story.poll(items(1, 1..9, NOW));
+    let success_ms = story.state.success_ms;
+    (story.state.lies_until_ms, story.state.failures) = (NOW + WEEK, 1);
+    let (request, done) = story.poll(status(304));
+    assert_eq!((request.is_conditional(), done.outcome), (true, Outcome::Same304));
+    assert_eq!((story.state.success_ms, story.state.failures), (success_ms, 1));
+    story.poll(items(2, 1..12, story.now_ms));
+    assert_eq!((story.state.success_ms, story.state.failures), (story.now_ms, 0));
+}
+
+#[test]
 fn a_304_behind_a_redirect_that_was_sent_no_validators_is_none() {
     let mut story = Story::new();
     story.poll_through(&[(302, "/a")], items(1, 1..9, NOW));
