@@ -103,9 +103,10 @@ fn add(bad: &mut Vec<[u8; 4]>, found: Vec<[u8; 4]>) {
 }
 
 impl Identity {
-    /// Ids that were found to be none over polls.
-    pub(super) fn add_shared_ids(&mut self, ids: Vec<[u8; 4]>) {
+    /// Ids and links that were found to be none over polls.
+    pub(super) fn add_shared(&mut self, ids: Vec<[u8; 4]>, links: Vec<[u8; 4]>) {
         add(&mut self.bad_ids, ids);
+        add(&mut self.bad_links, links);
     }
 }
 

@@ -12,19 +12,19 @@ use super::{Came, Identity, Worth, half};
 /// Ids are called proven when they held for so long: some are made anew once a day.
 const PROVEN_AFTER_MS: i64 = 3 * DAY;
 /// In so many documents some ids were made anew, though most were not: then none is trusted.
-const MOST_MISSES: u8 = 3;
+const MOST_MISSES: u8 = 2;
 
 /// How an item was found among the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Grade {
     /// By its key, and what else is known agrees.
     ByKey,
-    /// The same link, and the same content or the same title and date: it is that one.
+    /// The same link, and the same content or date: it is that one.
     Sure,
-    /// The same link, or the same title and date, and nothing else: an edit, if the id says nothing.
-    Edited,
     /// The same content and date, and another link.
     Likely,
+    /// The same link, or the same title and date, and nothing else: an edit, if the id says nothing.
+    Edited,
     /// The same content.
     Weak,
 }
@@ -94,16 +94,12 @@ impl<'a> Index<'a> {
         self.known.contains(&Known::of_halves(self.id(place), content_half(item)))
     }
 
-    fn has_link(&self, item: &Item) -> bool {
-        self.links.contains_key(&half(item.marks.link))
-    }
-
-    /// Whether a reader has seen it: its link, its title or its words were there before.
-    pub(super) fn was_seen(&self, item: &Item) -> bool {
+    /// Whether a reader has seen it: its link was there before; or its title or words, where those tell the document's items apart.
+    pub(super) fn was_seen(&self, item: &Item, titles_tell: bool) -> bool {
         let seen = |of: &HashMap<[u8; 4], Vec<usize>>, value| value != [0; 4] && of.contains_key(&value);
         seen(&self.links, half(item.marks.link))
-            || seen(&self.titles, half(item.marks.title))
-            || seen(&self.contents, content_half(item))
+            || titles_tell
+                && (seen(&self.titles, half(item.marks.title)) || seen(&self.contents, content_half(item)))
     }
 
     /// Whether a known item, found by its key, is the same one by everything else that is known of it.
@@ -114,7 +110,7 @@ impl<'a> Index<'a> {
         if self.has_content(place, item) {
             return true;
         }
-        if mark.link != [0; 4] && link != [0; 4] {
+        if stand.has_id && mark.link != [0; 4] && link != [0; 4] {
             return mark.link == link || mark.title != [0; 4] && mark.title == title;
         }
         let is_redated = mark.date != [0; 4] && mark.date != half(item.marks.date);
@@ -137,13 +133,14 @@ impl<'a> Index<'a> {
         let mark = self.mark(place);
         let is_link = stand.has_link && mark.link != [0; 4] && mark.link == half(item.marks.link);
         let is_title = mark.title != [0; 4] && mark.title == half(item.marks.title);
-        let is_dated = is_title && mark.date != [0; 4] && mark.date == half(item.marks.date);
+        let is_date = mark.date != [0; 4] && mark.date == half(item.marks.date);
         let has_time = item.published_ms.is_some_and(|ms| ms.rem_euclid(DAY) != 0);
         // Without a word all contents are the same.
         let has_words = item.marks.title != 0 || item.marks.text != 0;
         let is_content = self.has_content(place, item) && (has_words || is_link);
-        match (is_link, is_content, is_dated) {
+        match (is_link, is_content, is_title && is_date) {
             (true, true, _) | (true, _, true) => Some(Grade::Sure),
+            (true, false, false) if is_date && has_time => Some(Grade::Sure),
             (true, false, false) => Some(Grade::Edited),
             (false, true, true) if has_time => Some(Grade::Likely),
             (false, true, _) => Some(Grade::Weak),
@@ -176,18 +173,26 @@ fn content_half(item: &Item) -> [u8; 4] {
     [a, b, c, d]
 }
 
-/// Finds the known items that items of the document are, for those that their keys do not tell. Each known one is one item at most.
-pub(super) fn match_up(index: &Index<'_>, items: &[Item], stands: &[Stand], found: &mut [Option<Match>]) {
+/// Finds the known items that items of the document are, for those that their keys do not tell, or tell wrong: `told` leads to another then. Each known one is one item at most.
+pub(super) fn match_up(
+    index: &Index<'_>,
+    items: &[Item],
+    stands: &[Stand],
+    told: &[Option<usize>],
+    found: &mut [Option<Match>],
+) {
     let mut taken: HashSet<[u8; 4]> = found.iter().flatten().map(|found| index.id(found.place)).collect();
     let mut open: Vec<(usize, Vec<Match>)> = (0..items.len())
         .filter(|at| found[*at].is_none())
         .map(|at| (at, index.candidates(&items[at], stands[at])))
         .collect();
-    for grade in [Grade::Sure, Grade::Edited, Grade::Likely, Grade::Weak] {
+    for grade in [Grade::Sure, Grade::Likely, Grade::Edited, Grade::Weak] {
         open.retain(|(at, candidates)| {
             let best = candidates
                 .iter()
-                .filter(|one| one.grade == grade)
+                .filter(|one| {
+                    one.grade == grade && told[*at].is_none_or(|told| index.id(told) != index.id(one.place))
+                })
                 .find(|one| !taken.contains(&index.id(one.place)));
             if let Some(best) = best {
                 taken.insert(index.id(best.place));
@@ -268,13 +273,12 @@ pub(super) fn shown(
         }
         if stand.has_link {
             let mark = found.map(|found| index.mark(found.place)).unwrap_or_default();
-            let is_back = mark.link == half(item.marks.link) || index.has_link(item);
-            let has_moved = !is_back && mark.link != [0; 4];
+            let is_back = mark.link == half(item.marks.link);
             let is_sure =
                 is_same || is_by_key && found.is_some_and(|found| index.has_content(found.place, item));
             links.back += usize::from(is_back);
-            links.missed += usize::from(has_moved && is_sure);
-            links.new += usize::from(!is_back && !is_sure && !is_by_key);
+            links.missed += usize::from(!is_back && mark.link != [0; 4] && is_sure);
+            links.new += usize::from(told.is_none() && !is_back && !is_sure);
         }
         if !stand.has_id && !stand.has_link {
             dates.back += usize::from(is_by_key);
@@ -286,9 +290,9 @@ pub(super) fn shown(
 }
 
 impl Shown {
-    /// No id came back with the item that had it.
-    pub(super) fn has_no_id_back(&self) -> bool {
-        self.ids.back == 0
+    /// No id, or where items go by their links no link, came back with the item that had it.
+    pub(super) fn has_none_back(&self, stand: Stand) -> bool {
+        if stand.has_id { self.ids.back == 0 } else { self.links.back == 0 }
     }
 }
 
@@ -298,7 +302,8 @@ impl Identity {
         let is_old = age_ms >= PROVEN_AFTER_MS;
         let [ids, links, dates] = &mut self.came;
         self.ids = shown.ids.judge(self.ids, ids, is_old);
-        self.misses = self.misses.saturating_add(u8::from(shown.ids.missed > 0));
+        let is_mixed = shown.ids.missed > 0 && !shown.ids.is_made_anew();
+        self.misses = self.misses.saturating_add(u8::from(is_mixed));
         if self.misses >= MOST_MISSES {
             self.ids = Worth::Worthless;
         }
@@ -306,14 +311,22 @@ impl Identity {
         self.dates = shown.dates.judge(self.dates, dates, is_old);
     }
 
-    /// Whether a match counts, for an item that stands so.
-    pub(super) fn believes(&self, found: Match, mark: Mark, stand: Stand, shown: &Shown) -> bool {
+    /// Whether a match counts, for an item that stands so. Who `is_told_wrong` by its key is rather that one.
+    pub(super) fn believes(
+        &self,
+        found: Match,
+        mark: Mark,
+        stand: Stand,
+        is_told_wrong: bool,
+        shown: &Shown,
+    ) -> bool {
         let is_doubted = |worth: Worth| match worth {
             Worth::Struck | Worth::Worthless => true,
             Worth::Untested | Worth::Proven => false,
         };
         match found.grade {
             Grade::ByKey | Grade::Sure => true,
+            Grade::Likely if is_told_wrong => true,
             Grade::Edited => !stand.has_id || shown.ids.is_made_anew(),
             Grade::Likely | Grade::Weak => {
                 let by_id = !stand.has_id || is_doubted(self.ids);

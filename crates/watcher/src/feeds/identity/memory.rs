@@ -1,6 +1,6 @@
 //! What a feed's known items say beside their ids: so that one whose id is made anew is known all the same.
 //!
-//! Links are kept for every known item: 4 bytes each. Titles, dates and the names themselves are kept only until ids have proven themselves, and where they have not.
+//! Links are kept for every known item, dates for those of the last document. Titles and the names themselves are kept only until ids have proven themselves, and where they have not.
 
 use std::collections::{HashMap, HashSet};
 
@@ -74,11 +74,9 @@ impl Memory {
         self.titles.truncate(last);
     }
 
-    fn push(&mut self, mark: Mark, keeps_titles: bool) {
+    fn push(&mut self, mark: Mark) {
         self.links.push(mark.link);
-        if keeps_titles {
-            self.titles.push(mark.title_and_date());
-        }
+        self.titles.push(mark.title_and_date());
     }
 }
 
@@ -153,13 +151,18 @@ impl FeedState {
         // Who has a name that cannot be made again is looked for by everything that it says.
         let keeps_titles =
             self.identity.is_open || self.identity.churn.is_suspected() || !new.keys.is_empty();
-        for one in &known {
-            let mark = match (here.get(one), before.get(one)) {
+        for (place, one) in known.iter().enumerate() {
+            let mut mark = match (here.get(one), before.get(one)) {
                 (Some(marks), _) => Mark::of(marks),
                 (None, Some(place)) => old.mark(*place),
                 (None, None) => Mark::default(),
             };
-            new.push(mark, keeps_titles);
+            if !keeps_titles {
+                // Of the document the dates stay: an id may be made anew when an item is edited.
+                mark.title = [0; 4];
+                mark.date = if place < here.len() { mark.date } else { [0; 4] };
+            }
+            new.push(mark);
         }
         new.trim();
         self.identity.memory = new;
@@ -171,7 +174,7 @@ impl FeedState {
         let memory = &mut self.identity.memory;
         memory.links.resize(self.known.len(), [0; 4]);
         memory.titles.resize(self.known.len(), [0; 8]);
-        memory.push(Mark::of(&one.marks), true);
+        memory.push(Mark::of(&one.marks));
         if let Some(key) = one.key {
             memory.keys.retain(|(id, _)| *id != one.known.id());
             memory.keys.push((one.known.id(), key));

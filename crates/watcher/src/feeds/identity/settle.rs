@@ -9,7 +9,7 @@ use super::super::reading::Item;
 use super::super::state::{FeedState, Known};
 use super::document::{Stand, stands};
 use super::evidence::{Grade, Index, Match, match_up, shown};
-use super::{Identity, Worthless, keys};
+use super::{Identity, Worthless, half, keys};
 
 /// What an item is, beside what its key and content say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Settled {
 /// What was found of one item.
 struct Finding {
     stand: Stand,
+    /// How it stood when its names were made.
+    named: Stand,
     /// Where it is told by something else than its id: its names, the one it gets first.
     names: Vec<String>,
     /// The known item that its key leads to.
@@ -62,11 +64,13 @@ pub fn settle(
     restrict(&state.identity, &mut stands);
     let findings = find(state, items, stands, is_whole, now_ms, &mut counts);
     let identity = &mut state.identity;
-    identity.is_open = findings.iter().any(|finding| match (finding.stand.has_id, finding.stand.has_link) {
-        (true, _) => identity.ids.is_open(),
-        (false, true) => identity.links.is_open(),
-        (false, false) => identity.dates.is_open(),
-    });
+    let is_mixed = identity.misses > 0 && !identity.ids.is_worthless();
+    identity.is_open = is_mixed
+        || findings.iter().any(|finding| match (finding.stand.has_id, finding.stand.has_link) {
+            (true, _) => identity.ids.is_open(),
+            (false, true) => identity.links.is_open(),
+            (false, false) => identity.dates.is_open(),
+        });
     for (why, is_worthless) in [
         (Worthless::IdUnstable, identity.ids.is_worthless()),
         (Worthless::LinkUnstable, identity.links.is_worthless()),
@@ -107,6 +111,7 @@ fn find(
     let before = std::mem::take(&mut state.identity);
     let mut identity = before.without_memory();
     let mut index = Index::new(&state.known, &before);
+    let named = stands.clone();
     let mut names: Vec<Vec<String>> = Vec::with_capacity(items.len());
     let mut told: Vec<Option<usize>> = Vec::with_capacity(items.len());
     for (item, stand) in items.iter().zip(&stands) {
@@ -121,34 +126,45 @@ fn find(
     let mut found: Vec<Option<Match>> = items.iter().zip(&stands).zip(&told).map(by_key).collect();
     if found.iter().any(Option::is_none) {
         index.look_closer();
-        match_up(&index, items, &stands, &mut found);
+        match_up(&index, items, &stands, &told, &mut found);
     }
     let shown = shown(&index, items, &stands, &told, &found);
     if is_whole {
         identity.learn(&shown, now_ms - state.added_ms);
     }
-    let mut reused = Vec::new();
+    let (mut reused_ids, mut reused_links) = (Vec::new(), Vec::new());
     for (((item, stand), told), found) in items.iter().zip(&mut stands).zip(&told).zip(&found) {
-        // Its id came with an article of which nothing else is the same.
-        let is_reused = |place| shown.has_no_id_back() || index.is_another(place, item, *stand);
-        if is_whole && stand.has_id && found.is_none() && told.is_some_and(is_reused) {
+        // What it is told by came with an article of which nothing else is the same.
+        let is_reused = |place| shown.has_none_back(*stand) || index.is_another(place, item, *stand);
+        if !is_whole || found.is_some() || !told.is_some_and(is_reused) {
+            continue;
+        }
+        if stand.has_id {
             counts[Worthless::IdShared as usize] += 1;
-            reused.push(Known::new(item.id_hash, 0).id());
+            reused_ids.push(Known::new(item.id_hash, 0).id());
             stand.has_id = false;
+        } else if stand.has_link {
+            counts[Worthless::LinkShared as usize] += 1;
+            reused_links.push(half(item.marks.link));
+            stand.has_link = false;
         }
     }
-    identity.add_shared_ids(reused);
+    identity.add_shared(reused_ids, reused_links);
     restrict(&identity, &mut stands);
+    let titles: HashSet<u64> = items.iter().map(|item| item.marks.title).collect();
+    let titles_tell = titles.len() > 2;
     let mut findings = Vec::with_capacity(items.len());
-    for (((item, stand), (told, found)), names) in
-        items.iter().zip(stands).zip(told.into_iter().zip(found)).zip(names)
+    for (((item, stand), (told, found)), (names, named)) in
+        items.iter().zip(stands).zip(told.into_iter().zip(found)).zip(names.into_iter().zip(named))
     {
-        let believed =
-            found.filter(|found| identity.believes(*found, index.mark(found.place), stand, &shown));
+        let is_told_wrong = told.is_some() && found.is_some_and(|found| found.grade != Grade::ByKey);
+        let believed = found
+            .filter(|found| identity.believes(*found, index.mark(found.place), stand, is_told_wrong, &shown));
         findings.push(Finding {
             stand,
+            named,
             names,
-            was_seen: told.is_some() || index.was_seen(item),
+            was_seen: told.is_some() || index.was_seen(item, titles_tell),
             told: told.map(|place| index.id(place)),
             found: believed.map(|found| (index.id(found.place), index.has_content(found.place, item))),
         });
@@ -201,11 +217,13 @@ fn name(state: &FeedState, feed_url: &str, items: &mut [Item], findings: Vec<Fin
     };
     let mut seen = Vec::with_capacity(items.len());
     for (item, finding) in items.iter_mut().zip(findings) {
-        let Finding { mut stand, mut names, told, found, .. } = finding;
+        let Finding { mut stand, named, mut names, told, found, .. } = finding;
         // The known item that its key leads to is another item of this document.
-        let is_taken = found.is_none() && told.is_some_and(|id| claimed.contains(&id));
-        stand.has_id &= !is_taken;
-        if !stand.has_id && (names.is_empty() || is_taken) {
+        if found.is_none() && told.is_some_and(|id| claimed.contains(&id)) {
+            stand.has_link &= stand.has_id;
+            stand.has_id = false;
+        }
+        if stand != named && !stand.has_id {
             names = names_of(&state.identity, item, stand);
         }
         let own = Known::new(item.id_hash, 0).id();

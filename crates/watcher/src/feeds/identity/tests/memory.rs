@@ -16,7 +16,8 @@ fn names_and_titles_are_kept_until_ids_have_proven_themselves_and_no_longer() {
         world.poll(false);
     }
     let old = &world.state.identity.memory;
-    assert_eq!((old.titles.len(), old.keys.len()), (0, 0));
+    assert_eq!((old.titles.len(), old.keys.len()), (8, 0), "dates of the window");
+    assert!(old.titles.iter().all(|both| both[..4] == [0; 4] && both[4..] != [0; 4]));
     assert!(old.links.len() > 8);
 }
 

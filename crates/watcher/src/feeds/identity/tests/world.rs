@@ -30,6 +30,8 @@ pub(super) enum Habit {
     GuidRandom,
     GuidRandomHomeLink,
     GuidRandomLinkRandom,
+    GuidOfTitle,
+    GuidOfVersion,
     GuidOfDay,
     GuidCounter,
     GuidPosition,
@@ -50,6 +52,7 @@ pub(super) enum Habit {
     LinkRandomParameter,
     LinkTracking,
     LinkOrder,
+    LinkPosition,
     HomeLinkGoodGuid,
     HomeLinkNoGuid,
     OneLinkNoGuid,
@@ -62,13 +65,14 @@ pub(super) enum Habit {
     Twice,
     OneItemGuidNull,
     OneItemGuidRandom,
+    OneItemOneLink,
     JsonBlankId,
     AtomBlankId,
     AtomIdOfFeed,
 }
 
 impl Habit {
-    pub(super) const ALL: [Self; 48] = [
+    pub(super) const ALL: [Self; 52] = [
         Self::Plain,
         Self::NoGuid,
         Self::BlankGuid,
@@ -82,6 +86,8 @@ impl Habit {
         Self::GuidRandom,
         Self::GuidRandomHomeLink,
         Self::GuidRandomLinkRandom,
+        Self::GuidOfTitle,
+        Self::GuidOfVersion,
         Self::GuidOfDay,
         Self::GuidCounter,
         Self::GuidPosition,
@@ -102,6 +108,7 @@ impl Habit {
         Self::LinkRandomParameter,
         Self::LinkTracking,
         Self::LinkOrder,
+        Self::LinkPosition,
         Self::HomeLinkGoodGuid,
         Self::HomeLinkNoGuid,
         Self::OneLinkNoGuid,
@@ -114,6 +121,7 @@ impl Habit {
         Self::Twice,
         Self::OneItemGuidNull,
         Self::OneItemGuidRandom,
+        Self::OneItemOneLink,
         Self::JsonBlankId,
         Self::AtomBlankId,
         Self::AtomIdOfFeed,
@@ -121,7 +129,11 @@ impl Habit {
 
     /// Items that the window has.
     fn window(self) -> usize {
-        if matches!(self, Self::OneItemGuidNull | Self::OneItemGuidRandom) { 1 } else { 8 }
+        if matches!(self, Self::OneItemGuidNull | Self::OneItemGuidRandom | Self::OneItemOneLink) {
+            1
+        } else {
+            8
+        }
     }
 
     /// Whether an edit can be told from another article: something else stays.
@@ -135,6 +147,8 @@ impl Habit {
             Self::NoLinkNoGuid
                 | Self::HomeLinkNoGuid
                 | Self::OneLinkNoGuid
+                | Self::OneItemOneLink
+                | Self::LinkPosition
                 | Self::LinkRandomParameter
                 | Self::GuidRandomHomeLink
                 | Self::GuidRandomLinkRandom
@@ -255,7 +269,10 @@ impl World {
         let edits = self.habit.edits();
         let at = self.chance.below(self.window.len() as u64) as usize;
         let is_quiet = self.habit.is_quiet(day, &self.window[at]);
-        if edits != Edits::None && !is_quiet && self.chance.below(6) == 0 {
+        // An id that changes with every edit is found out by two edits, before ids count as proven.
+        let is_told_early = matches!(self.habit, Habit::GuidOfTitle | Habit::GuidOfVersion) && day < 3;
+        let one_in = if is_told_early { 2 } else { 6 };
+        if edits != Edits::None && !is_quiet && self.chance.below(one_in) == 0 {
             let has_title = edits == Edits::All && self.chance.below(2) == 0;
             let article = &mut self.window[at];
             article.version += 1;
@@ -382,7 +399,7 @@ impl World {
         if matches!(self.habit, Habit::NoLinkRedated | Habit::Redated | Habit::RedatedNoGuid) {
             date_ms = self.now_ms;
         }
-        let (guid, link) = self.ids(number, place, day);
+        let (guid, link) = self.ids(article, place, day);
         let guid = guid.replace('&', "&amp;");
         if self.habit == Habit::JsonBlankId {
             let date = barid_record::rfc3339(date_ms);
@@ -404,9 +421,17 @@ impl World {
     }
 
     /// An item's guid, as an element, and its link.
-    fn ids(&mut self, number: u64, place: usize, day: i64) -> (String, String) {
+    fn ids(&mut self, article: &Article, place: usize, day: i64) -> (String, String) {
         let random = self.chance.next();
-        (self.guid(number, place, day, random), self.link(number, day, random))
+        let Article { number, version, title_version, .. } = article;
+        let link = self.link(*number, place, day, random);
+        let guid = match self.habit {
+            Habit::GuidOfTitle => format!("<guid isPermaLink='false'>Crane {number}, {title_version}</guid>"),
+            Habit::GuidOfVersion => format!("<guid isPermaLink='false'>{number}-v{version}</guid>"),
+            Habit::GuidWithTracking | Habit::ToHttps => format!("<guid>{link}</guid>"),
+            _ => self.guid(*number, place, day, random),
+        };
+        (guid, link)
     }
 
     fn guid(&self, number: u64, place: usize, day: i64, random: u64) -> String {
@@ -435,7 +460,6 @@ impl World {
             Habit::GuidCase if number.is_multiple_of(2) => word(format!("quay{}", number / 2)),
             Habit::GuidCase => word(format!("QUAY{}", number / 2)),
             Habit::NewGuidsOnce => word(format!("{}-{number}", if day >= 10 { "new" } else { "old" })),
-            Habit::GuidWithTracking | Habit::ToHttps => address(self.link(number, day, random)),
             Habit::AtomBlankId => "<id> </id>".into(),
             Habit::AtomIdOfFeed => "<id>tag:quay.example,2023:feed</id>".into(),
             Habit::Plain
@@ -457,6 +481,12 @@ impl World {
             | Habit::LinkRandomParameter
             | Habit::LinkTracking
             | Habit::LinkOrder
+            | Habit::LinkPosition
+            | Habit::OneItemOneLink
+            | Habit::GuidOfTitle
+            | Habit::GuidOfVersion
+            | Habit::GuidWithTracking
+            | Habit::ToHttps
             | Habit::HomeLinkNoGuid
             | Habit::OneLinkNoGuid
             | Habit::NoLinkNoGuid
@@ -465,7 +495,7 @@ impl World {
         }
     }
 
-    fn link(&self, number: u64, day: i64, random: u64) -> String {
+    fn link(&self, number: u64, place: usize, day: i64, random: u64) -> String {
         let plain = format!("https://quay.example/a/{number}");
         let turned = day >= 10;
         let is = |habits: &[Habit]| habits.contains(&self.habit);
@@ -497,7 +527,9 @@ impl World {
             "https://quay.example/".into()
         } else if is(&[Habit::HomeLinkNoGuid]) {
             "http://quay.example".into()
-        } else if is(&[Habit::OneLinkNoGuid]) {
+        } else if is(&[Habit::LinkPosition]) {
+            format!("https://quay.example/latest?n={place}")
+        } else if is(&[Habit::OneLinkNoGuid, Habit::OneItemOneLink]) {
             "https://quay.example/news.php".into()
         } else if is(&[Habit::NoLinkNoGuid, Habit::NoLinkRedated]) {
             String::new()
