@@ -19,7 +19,7 @@ pub(crate) fn settle(entry: &mut Entry) {
         let date = entry.published.as_ref().or(entry.updated.as_ref());
         part(&mut hash, "date", date.map_or("", |date| date.raw.as_str()));
         let text = entry.content.first().or(entry.summary.as_ref());
-        part(&mut hash, "text", text.map_or("", String::as_str));
+        part(&mut hash, "text", text.map_or("", |text| text.value.as_str()));
         if let Some(file) = entry.enclosures.first() {
             part(&mut hash, "file", &file.href);
         }

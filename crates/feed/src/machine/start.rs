@@ -15,6 +15,15 @@ use crate::url;
 /// Longer bases are attacks: every link of the feed would carry a copy.
 const MAX_BASE_BYTES: usize = 2048;
 
+/// The root of a feed, as documents begin with it; a mere `<feed>` or `<channel>` inside an item is somebody's own element.
+pub(super) fn is_restart(element: Element, attributes: &str) -> bool {
+    let is_root = matches!(
+        element,
+        Element::Rss | Element::Rdf | Element::AtomFeed | Element::UrlSet | Element::SitemapIndex
+    );
+    is_root && (attributes.contains("xmlns") || attributes.contains("version"))
+}
+
 /// Elements whose own text is kept.
 pub(super) fn wants_text(element: Element) -> bool {
     match element {
@@ -60,6 +69,7 @@ pub(super) fn wants_text(element: Element) -> bool {
         | Element::Category
         | Element::Keywords
         | Element::ItunesCategory
+        | Element::DcPublisher
         | Element::Language
         | Element::Rights
         | Element::Source
@@ -106,6 +116,8 @@ impl<'a> Machine<'a, '_> {
         }
         if element == Element::Item {
             self.before_item();
+        } else if self.item.is_some() && is_restart(element, attributes) {
+            self.before_feed();
         }
         let is_inline = element == Element::Other
             && !name.contains(':')
@@ -160,6 +172,13 @@ impl<'a> Machine<'a, '_> {
             self.faults.note(Fault::MissingEndTag);
             self.close_top();
         }
+    }
+
+    /// A feed begins inside an item: the document broke off, and was sent again from its start. What the item has said so far is a part.
+    fn before_feed(&mut self) {
+        self.faults.note(Fault::Truncated);
+        self.is_cut = true;
+        self.close_to(0);
     }
 
     /// Takes base and language from the attributes, then what the element itself says.

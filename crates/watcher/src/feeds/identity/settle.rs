@@ -193,7 +193,7 @@ fn id_of(key: &str) -> [u8; 4] {
 fn names_of(identity: &Identity, item: &Item, stand: Stand) -> Vec<String> {
     if stand.has_link {
         keys::of_link(item)
-    } else if (item.marks.title != 0 || item.marks.date != 0) && !identity.dates.is_worthless() {
+    } else if item.marks.title != 0 && !identity.dates.is_worthless() {
         keys::of_title(item)
     } else {
         keys::of_content(item)
