@@ -16,6 +16,7 @@ use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
 use super::state::FeedState;
+use super::text::Mends;
 use super::websub::WebSubMetrics;
 use crate::WatcherError;
 
@@ -62,7 +63,9 @@ struct Watched {
     known_drift: GaugeVec,
 }
 
-const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
+const VERDICTS: [&str; 7] = ["new", "known", "updated", "undated", "future", "dropped", CUT];
+/// Items that were open when their document broke off: left out, and counted at each document that has them so.
+const CUT: &str = "cut";
 const SITEMAPS: [&str; 5] = ["read", "unchanged", "failed", "refused", "left_out"];
 const STAGES: [&str; 2] = ["wire", "decoded"];
 
@@ -156,6 +159,7 @@ impl FeedMetrics {
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
         Worthless::ALL.iter().for_each(|why| drop(self.faults.with_label_values(&[why.name()])));
+        Mends::NAMES.iter().for_each(|mend| drop(self.faults.with_label_values(&[mend])));
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
     }
 
@@ -269,6 +273,7 @@ impl FeedMetrics {
             self.faults.with_label_values(&[fault]).inc_by(*count);
         }
         self.items_lost.inc_by(reading.items_lost);
+        self.items.with_label_values(&[CUT]).inc_by(reading.cut_items);
     }
 
     /// An item that the log does not take.
@@ -435,7 +440,10 @@ mod tests {
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
         assert_eq!(count("barid_feed_bytes_total"), 2 * Coding::ALL.len());
         assert_eq!(count("barid_feed_http_faults_total"), HttpFault::ALL.len());
-        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len() + Worthless::ALL.len());
+        assert_eq!(
+            count("barid_feed_faults_total"),
+            Fault::ALL.len() + Worthless::ALL.len() + Mends::NAMES.len()
+        );
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);

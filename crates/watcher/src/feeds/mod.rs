@@ -37,6 +37,8 @@ pub mod silence;
 pub mod sitemaps;
 pub mod state;
 mod statement;
+mod tags;
+mod text;
 pub mod websub;
 
 #[cfg(test)]
