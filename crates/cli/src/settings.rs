@@ -267,6 +267,8 @@ fn source(source: &FileSource) -> FilesConfig {
                 author: fields.author.clone(),
                 publisher: fields.publisher.clone(),
                 language: fields.language.clone(),
+                keywords: fields.keywords.clone(),
+                modified: fields.modified.clone(),
             }),
         },
         charset: source.charset.clone(),

@@ -98,7 +98,6 @@ pub(crate) fn of_link(link: &str) -> Option<String> {
 /// What tells one article's address from another's: two links with the same one lead to the same article. It is compared and hashed, never asked.
 ///
 /// Beside what [`of_link`] leaves out the scheme does not count (http and https are one), and neither do ids of sessions.
-#[expect(dead_code, reason = "ids of items and of lines are made of it next")]
 pub(crate) fn identity(link: &str) -> Option<String> {
     let cleaned = of_link(link)?;
     let (_, rest) = cleaned.split_once("://")?;

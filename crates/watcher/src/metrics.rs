@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use crate::WatcherError;
+use crate::mend::Mend;
 
 /// The watcher's metrics. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -18,6 +19,12 @@ pub struct Metrics {
     pub(crate) document_bytes: IntCounter,
     /// `barid_watcher_unchanged_total`: files (or lines) looked at that gave nothing new.
     pub(crate) unchanged: IntCounter,
+    /// `barid_watcher_moved_total`: text files that were renamed, moved or packed and keep their article.
+    pub(crate) moved: IntCounter,
+    /// `barid_watcher_mended_total{fault}`: articles that were read in spite of a fault.
+    pub(crate) mended: IntCounterVec,
+    /// `barid_watcher_packed_tail_bytes_total`: bytes behind the last gzip member, not read.
+    pub(crate) tail_bytes: IntCounter,
     /// `barid_watcher_rejected_total{reason}`.
     pub(crate) rejected: IntCounterVec,
     /// `barid_watcher_rejected_dropped_bytes_total`: bytes of rejected inputs over the limits, which are not kept.
@@ -26,6 +33,8 @@ pub struct Metrics {
     pub(crate) read_errors: IntCounterVec,
     /// `barid_watcher_rescan_duration_seconds`.
     pub(crate) rescan_duration: Histogram,
+    /// `barid_watcher_rescan_interval_seconds`.
+    pub(crate) rescan_interval: IntGauge,
     /// `barid_watcher_known_files`.
     pub(crate) known_files: IntGauge,
     /// `barid_watcher_pending_files`.
@@ -99,6 +108,22 @@ impl Metrics {
                 "barid_watcher_unchanged_total",
                 "Files and lines that gave nothing new",
             )?,
+            moved: counter(
+                registry,
+                "barid_watcher_moved_total",
+                "Text files that were renamed, moved or packed and keep their article",
+            )?,
+            mended: counters(
+                registry,
+                "barid_watcher_mended_total",
+                "Articles read in spite of odd characters or packing, by the fault",
+                "fault",
+            )?,
+            tail_bytes: counter(
+                registry,
+                "barid_watcher_packed_tail_bytes_total",
+                "Bytes behind the last gzip member of a file, not read",
+            )?,
             rejected: counters(
                 registry,
                 "barid_watcher_rejected_total",
@@ -117,6 +142,11 @@ impl Metrics {
                 "reason",
             )?,
             rescan_duration: duration(registry)?,
+            rescan_interval: gauge(
+                registry,
+                "barid_watcher_rescan_interval_seconds",
+                "Time to the next scan, as last planned: more than rescan_seconds where looking through the folders takes long",
+            )?,
             known_files: gauge(registry, "barid_watcher_known_files", "Files that have a checkpoint")?,
             pending_files: gauge(
                 registry,
@@ -146,6 +176,9 @@ impl Metrics {
         };
         for reason in [Reason::TooLarge, Reason::BadCompression, Reason::BadJson] {
             metrics.rejected.with_label_values(&[reason.code()]);
+        }
+        for fault in Mend::ALL {
+            metrics.mended.with_label_values(&[fault.name()]);
         }
         for fault in ReadFault::ALL {
             metrics.read_errors.with_label_values(&[fault.name()]);
@@ -210,6 +243,7 @@ mod tests {
         };
         assert_eq!(labels("barid_watcher_rejected_total"), 3);
         assert_eq!(labels("barid_watcher_read_errors_total"), ReadFault::ALL.len());
+        assert_eq!(labels("barid_watcher_mended_total"), Mend::ALL.len());
         assert!(families.iter().all(|family| family.name().starts_with("barid_watcher_")));
         let again = Metrics::register(&registry).expect_err("taken").to_string();
         assert!(again.contains("barid_watcher_files_seen_total"), "{again}");

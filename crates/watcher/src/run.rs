@@ -1,7 +1,7 @@
 //! The watcher's loop: scan, look at what became complete, wait, scan again.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -17,9 +17,10 @@ use rustix::io::Errno;
 use crate::checkpoint::FILES;
 use crate::config::GROUP;
 use crate::events::{Event, Happened, Watches};
-use crate::intake::{Intake, Outcome, Surroundings, Writer};
+use crate::intake::{Intake, Outcome, Surroundings, Turn, Writer};
+use crate::jsonl::MOST_REELS;
 use crate::order::ORDER;
-use crate::pending::Pending;
+use crate::pending::{FileName, Pending};
 use crate::source::Source;
 use crate::walk::{self, Found, Visitor};
 use crate::{Config, Metrics, Phase, Progress, Summary, WatcherError, key};
@@ -52,11 +53,14 @@ pub fn run(
     let around = Surroundings { clock: &clock, control, metrics, progress };
     let drains_only = control.wish() != Wish::Run;
     let mut run = Run {
-        intake: Intake::new(config, worker, around)?,
+        intake: Intake::new(config, worker, around, !drains_only)?,
         pending: Pending::default(),
         watches: (!drains_only).then(|| Watches::new(config.max_watched_folders)),
         appeared: BTreeSet::new(),
+        later: VecDeque::new(),
+        is_later: HashSet::new(),
         next_scan: Instant::now(),
+        is_stretched: false,
         has_lost_events: false,
         patience_ms: i64::MIN,
     };
@@ -71,8 +75,12 @@ const TICK: Duration = Duration::from_millis(100);
 /// A file written to for longer than this holds up the end of a run no more: the next run reads it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// Scanning takes at most one part in so many of a core.
-const SCAN_SHARE: u32 = 200;
+/// Looking through the folders takes at most one part in so many of the time, reading what is new not counted. Where that is more than
+/// `rescan_seconds` allow, the log and a metric say so.
+const SCAN_SHARE: u32 = 10;
+
+/// Time for the files that let the others go first, before the others are looked at again.
+const LATER: Duration = Duration::from_millis(100);
 
 struct Run<'a> {
     intake: Intake<'a>,
@@ -81,7 +89,12 @@ struct Run<'a> {
     watches: Option<Watches>,
     /// Folders to scan, by source and key.
     appeared: BTreeSet<(usize, String)>,
+    /// Files that let the others go first: large ones, and known texts that changed.
+    later: VecDeque<(FileName, Writer)>,
+    is_later: HashSet<FileName>,
     next_scan: Instant,
+    /// Scans come less often than they should.
+    is_stretched: bool,
     has_lost_events: bool,
     /// Until then the first scan, and the last, waits for files to settle, so that the order is that of the keys; in milliseconds since
     /// the Unix epoch.
@@ -105,14 +118,16 @@ impl Run<'_> {
             }
             self.drain()?;
         }
-        self.intake.summary.unfinished = self.pending.len() as u64;
+        self.intake.summary.unfinished = (self.pending.len() + self.later.len()) as u64;
         Ok(())
     }
 
     /// Waits for what becomes complete on its own.
     fn drain(&mut self) -> Result<(), WatcherError> {
         let end = Instant::now() + DRAIN_LIMIT;
-        while self.pending.is_settling() && self.intake.wish() == Wish::Drain && Instant::now() < end {
+        while self.intake.wish() == Wish::Drain
+            && (!self.later.is_empty() || self.pending.is_settling() && Instant::now() < end)
+        {
             self.turn()?;
         }
         if !self.pending.is_empty() {
@@ -128,6 +143,7 @@ impl Run<'_> {
     fn turn(&mut self) -> Result<(), WatcherError> {
         let until_due = self.pending.next_due_ms().map(|due_ms| due_ms.saturating_sub(self.intake.now_ms()));
         let until_due = until_due.map_or(TICK, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let until_due = if self.later.is_empty() { until_due } else { Duration::ZERO };
         match &self.watches {
             Some(watches) => watches.wait(until_due.min(TICK)),
             None => std::thread::sleep(until_due.min(TICK)),
@@ -141,6 +157,7 @@ impl Run<'_> {
             }
         }
         self.look_at_due(now_ms)?;
+        self.look_at_later()?;
         self.intake.flush()?;
         self.intake.outbox.tend()?;
         self.report();
@@ -199,7 +216,7 @@ impl Run<'_> {
         };
         let rescan_seconds =
             self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
-        self.next_scan = start + Duration::from_secs(rescan_seconds.into());
+        self.intake.reading = Duration::ZERO;
         let mut is_stopped = false;
         for source in 0..self.intake.sources.len() {
             is_stopped = is_stopped || self.scan(source, "")?.is_break();
@@ -208,7 +225,11 @@ impl Run<'_> {
         self.intake.flush()?;
         let took = start.elapsed();
         self.intake.around.metrics.rescan_duration.observe(took.as_secs_f64());
-        self.next_scan = self.next_scan.max(Instant::now() + took.saturating_mul(SCAN_SHARE));
+        self.plan_scan(
+            start,
+            took.saturating_sub(self.intake.reading),
+            Duration::from_secs(rescan_seconds.into()),
+        );
         if let Some(watches) = &mut self.watches {
             let (watched, unwatched) = watches.count();
             self.intake.around.metrics.watched_folders.set(gauge(watched));
@@ -216,6 +237,24 @@ impl Run<'_> {
         }
         self.report();
         Ok(())
+    }
+
+    /// Sets when to scan again: so long after the start of this scan, in which looking alone took that long.
+    fn plan_scan(&mut self, start: Instant, looking: Duration, interval: Duration) {
+        let least = looking.saturating_mul(SCAN_SHARE);
+        let planned = interval.max(least);
+        // A scan that read for longer is followed by the next one at once.
+        self.next_scan = (start + planned).max(Instant::now() + looking);
+        let seconds = i64::try_from(planned.as_secs()).unwrap_or(i64::MAX);
+        self.intake.around.metrics.rescan_interval.set(seconds);
+        if least > interval && !std::mem::replace(&mut self.is_stretched, true) {
+            tracing::warn!(
+                rescan_seconds = interval.as_secs(),
+                seconds,
+                "looking through the folders takes {} ms: it is done every {seconds} s instead; hint: raise `rescan_seconds`, or keep fewer files there",
+                looking.as_millis()
+            );
+        }
     }
 
     /// Scans one folder of a source, by its key.
@@ -235,25 +274,54 @@ impl Run<'_> {
             return Ok(());
         }
         let mut writer = waited_for.unwrap_or(Writer::Unknown { since_ms: self.intake.now_ms() });
-        let mut outcome = self.intake.look(source, found, writer)?;
+        let mut outcome = self.intake.look(source, found, writer, Turn::First)?;
         while let Outcome::Wait { due_ms, stamp } = outcome
             && due_ms <= self.patience_ms
             && self.intake.wish() != Wish::Stop
         {
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(SETTLING);
+            self.intake.reading += SETTLING;
             self.intake.outbox.tend()?;
             if self.intake.now_ms() >= due_ms {
-                outcome = self.intake.look(source, found, writer)?;
+                outcome = self.intake.look(source, found, writer, Turn::First)?;
                 if matches!(outcome, Outcome::Wait { stamp: now, .. } if now != stamp) {
                     writer = Writer::Unknown { since_ms: self.intake.now_ms() };
                 }
             }
         }
         match outcome {
-            Outcome::Done if waited_for.is_some() => self.pending.remove(&name()),
-            Outcome::Done => (),
+            Outcome::Done | Outcome::Later if waited_for.is_some() => self.pending.remove(&name()),
+            Outcome::Done | Outcome::Later => (),
             Outcome::Wait { due_ms, stamp } => {
                 self.pending.wait(name(), self.intake.now_ms(), due_ms, stamp, writer);
+            }
+        }
+        if outcome == Outcome::Later {
+            self.put_off(name(), writer);
+        }
+        Ok(())
+    }
+
+    /// Lets the others go first.
+    fn put_off(&mut self, name: FileName, writer: Writer) {
+        if self.is_later.insert(name.clone()) {
+            self.later.push_back((name, writer));
+        }
+    }
+
+    /// Looks at the files that let the others go first, for a while. A large one that is not done goes behind the next few.
+    fn look_at_later(&mut self) -> Result<(), WatcherError> {
+        let start = Instant::now();
+        while self.intake.wish() != Wish::Stop
+            && start.elapsed() < LATER
+            && let Some((name, writer)) = self.later.pop_front()
+        {
+            let writer = self.pending.writer(&name).unwrap_or(writer);
+            if self.look_at(name.clone(), writer, Turn::Last)? == Outcome::Later {
+                let place = self.later.len().min(MOST_REELS - 1);
+                self.later.insert(place, (name, writer));
+            } else {
+                self.is_later.remove(&name);
             }
         }
         Ok(())
@@ -265,23 +333,31 @@ impl Run<'_> {
             if self.intake.wish() == Wish::Stop {
                 break;
             }
-            let (source, key) = &name;
-            let root = openat(CWD, &self.intake.sources[*source].config.root, ROOT, Mode::empty());
-            let Ok(root) = root else {
-                self.pending.remove(&name);
-                continue;
-            };
-            let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
             let since_ms = self.intake.now_ms();
             let writer = self.pending.writer(&name).unwrap_or(Writer::Unknown { since_ms });
-            match self.intake.look(*source, &found, writer)? {
-                Outcome::Done => self.pending.remove(&name),
-                Outcome::Wait { due_ms, stamp } => {
-                    self.pending.wait(name, self.intake.now_ms(), due_ms, stamp, writer);
-                }
+            if self.look_at(name.clone(), writer, Turn::First)? == Outcome::Later {
+                self.put_off(name, writer);
             }
         }
         Ok(())
+    }
+
+    fn look_at(&mut self, name: FileName, writer: Writer, turn: Turn) -> Result<Outcome, WatcherError> {
+        let (source, key) = &name;
+        let root = openat(CWD, &self.intake.sources[*source].config.root, ROOT, Mode::empty());
+        let Ok(root) = root else {
+            self.pending.remove(&name);
+            return Ok(Outcome::Done);
+        };
+        let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
+        let outcome = self.intake.look(*source, &found, writer, turn)?;
+        match outcome {
+            Outcome::Done | Outcome::Later => self.pending.remove(&name),
+            Outcome::Wait { due_ms, stamp } => {
+                self.pending.wait(name, self.intake.now_ms(), due_ms, stamp, writer);
+            }
+        }
+        Ok(outcome)
     }
 
     fn report(&self) {
@@ -290,6 +366,9 @@ impl Run<'_> {
         metrics.oldest_pending.set(self.pending.oldest_ms().map_or(0, |ms| ms.div_euclid(1000)));
     }
 }
+
+/// A file that settles soon is looked at again after this.
+const SETTLING: Duration = Duration::from_millis(5);
 
 const ROOT: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 

@@ -174,7 +174,8 @@ fn new_folders_are_watched_with_what_is_in_them() {
         std::fs::rename(away.path("tree"), place.path("tree")).expect("same file system");
         assert_eq!(live.next_text(), ("tree/deep/er/2.txt".into(), "two".into()));
         std::fs::rename(place.path("tree/deep"), place.path("moved")).expect("renamed");
-        assert_eq!(live.next_text(), ("moved/er/2.txt".into(), "two".into()));
+        pause(200);
+        live.silent();
         place.write("moved/er/3.txt", "three");
         assert_eq!(live.next_text(), ("moved/er/3.txt".into(), "three".into()));
     });

@@ -204,7 +204,7 @@ fn rejected_since(log: &dyn Log, from: u64) -> Vec<Rejected> {
     messages_since(log, Topic::Rejected, from).into_iter().map(read).collect()
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text).expect("in memory");
