@@ -8,8 +8,8 @@ use crate::sketch::Sketch;
 use crate::stamp::Stamp;
 
 /// The table of what was read. Keys, each after `<source id> NUL`: `f <path>` for files, `c <16 bytes>` for what text files said (see
-/// [`crate::texts`]), `i <16 bytes>` for the articles of lines (see [`crate::identity`]), and `l <16 bytes>` for lines as 0.1.0 remembered
-/// them, which is read and no longer written.
+/// [`crate::texts`]), `i <16 bytes>` for the articles of lines (see [`crate::identity`]), `n <inode>` for the path under which a file of lines was
+/// read, and `l <16 bytes>` for lines as 0.1.0 remembered them, which is read and no longer written.
 pub const FILES: Table = Table("watcher.files");
 
 /// How far a file was read.
@@ -150,6 +150,13 @@ pub(crate) fn earlier_line(source_id: &str, name: &str) -> Vec<u8> {
 pub(crate) fn article(source_id: &str, name: &[u8; 16]) -> Vec<u8> {
     let mut key = prefix(source_id, b'i');
     key.extend_from_slice(name);
+    key
+}
+
+/// The table key of the path under which an inode's lines were read.
+pub(crate) fn place_of_inode(source_id: &str, inode: u64) -> Vec<u8> {
+    let mut key = prefix(source_id, b'n');
+    key.extend_from_slice(&inode.to_be_bytes());
     key
 }
 

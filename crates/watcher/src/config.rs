@@ -64,8 +64,7 @@ pub struct FilesConfig {
     pub max_document_bytes: usize,
     /// So many bytes of a rejected input are kept for `barid rejected`; the rest is counted.
     pub max_rejected_bytes: usize,
-    /// Whether links to files and folders are followed. A link into one of its own parent folders never is. A change behind a link to a
-    /// file is found by the rescans alone.
+    /// Whether links to files and folders are followed. A link into one of its own parent folders never is.
     pub follow_symlinks: bool,
 }
 

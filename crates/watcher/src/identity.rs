@@ -5,7 +5,7 @@
 //! the fact that it was delivered for a content.
 //!
 //! For each article the table knows what it says now, and hashes of what it said before. That a file says again what was said before is no news where
-//! files are rotated, packed or copied. It is, where the same file said otherwise in between: then somebody took a change back.
+//! files are rotated, packed or copied. It is, where the same file said otherwise in between and no longer does: then somebody took a change back.
 
 use barid_record::Hints;
 use sha2::{Digest, Sha256};
@@ -167,6 +167,8 @@ struct Article {
     path: u64,
     /// Its document key, where that is not the name's first one.
     key: Option<String>,
+    /// Its last two versions were lines of their own in one file: the older line is no news when it is read again.
+    is_log: bool,
     /// What it said before, the newest last.
     before: Vec<u64>,
 }
@@ -201,7 +203,9 @@ impl Articles {
     }
 
     /// Decides what a line is, and which of the name's articles, and takes it in where it is news.
-    pub(crate) fn hear(&mut self, name: &Name, saying: &Saying) -> (usize, Word) {
+    ///
+    /// `stands_behind`: other lines of that name may stand before it in the same file.
+    pub(crate) fn hear(&mut self, name: &Name, saying: &Saying, stands_behind: bool) -> (usize, Word) {
         let end = self.0.len();
         let found = match name {
             Name::Content(_) | Name::Unread(_) if end > 0 => return (0, Word::Known),
@@ -222,18 +226,24 @@ impl Articles {
             return (at, Word::Known);
         }
         if article.before.contains(&short(&saying.all)) {
-            let is_here = article.path == saying.path;
+            let is_here = article.path == saying.path && !article.is_log;
             return (at, if is_here { Word::Back(article.key_under(name)) } else { Word::Past });
         }
-        article.turn(saying);
+        article.turn(saying, stands_behind);
         (at, Word::News(article.key_under(name)))
     }
 
-    /// Takes in that an article says again what it said before.
-    pub(crate) fn take_back(&mut self, at: usize, saying: &Saying) {
-        if let Some(article) = self.0.get_mut(at) {
-            article.turn(saying);
-        }
+    /// Takes in that an article says again what it said before; the key it does so under.
+    pub(crate) fn take_back(
+        &mut self,
+        name: &Name,
+        at: usize,
+        saying: &Saying,
+        stands_behind: bool,
+    ) -> Option<String> {
+        let article = self.0.get_mut(at)?;
+        article.turn(saying, stands_behind);
+        Some(article.key_under(name))
     }
 
     /// Takes in an article that 0.1.0 delivered under that key.
@@ -266,7 +276,9 @@ impl Articles {
             bytes.extend_from_slice(&article.body.to_be_bytes());
             bytes.extend_from_slice(&article.now);
             bytes.extend_from_slice(&article.path.to_be_bytes());
-            bytes.push(u8::try_from(article.before.len()).unwrap_or(0));
+            bytes.push(
+                u8::try_from(article.before.len()).unwrap_or(0) | if article.is_log { IS_LOG } else { 0 },
+            );
             bytes.extend_from_slice(&u16::try_from(key.len()).unwrap_or(0).to_be_bytes());
             article.before.iter().for_each(|before| bytes.extend_from_slice(&before.to_be_bytes()));
             bytes.extend_from_slice(key.as_bytes());
@@ -291,11 +303,13 @@ impl Articles {
 }
 
 const FORM: u8 = 1;
+/// Beside the number of earlier versions, which is less.
+const IS_LOG: u8 = 0x80;
 
 impl Article {
     fn of(saying: &Saying) -> Self {
         let Saying { headline, body, all, path } = *saying;
-        Self { headline, body, now: all, path, key: None, before: Vec::new() }
+        Self { headline, body, now: all, path, ..Self::default() }
     }
 
     fn key_under(&self, name: &Name) -> String {
@@ -303,7 +317,8 @@ impl Article {
     }
 
     /// Goes over to what a line says.
-    fn turn(&mut self, saying: &Saying) {
+    fn turn(&mut self, saying: &Saying, stands_behind: bool) {
+        self.is_log = stands_behind && self.path == saying.path;
         let before = short(&self.now);
         self.before.retain(|known| *known != short(&saying.all) && *known != before);
         self.before.push(before);
@@ -321,7 +336,7 @@ impl Article {
         let (path, rest) = rest.split_first_chunk::<8>()?;
         let (count, rest) = rest.split_first()?;
         let (key_bytes, rest) = rest.split_first_chunk::<2>()?;
-        let (before, rest) = rest.split_at_checked(8 * usize::from(*count))?;
+        let (before, rest) = rest.split_at_checked(8 * usize::from(*count & !IS_LOG))?;
         let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*key_bytes).into())?;
         let key = str::from_utf8(key).ok()?;
         let article = Self {
@@ -330,6 +345,7 @@ impl Article {
             now: *now,
             path: u64::from_be_bytes(*path),
             key: (!key.is_empty()).then(|| key.to_owned()),
+            is_log: count & IS_LOG != 0,
             before: before.as_chunks::<8>().0.iter().map(|hash| u64::from_be_bytes(*hash)).collect(),
         };
         Some((article, rest))

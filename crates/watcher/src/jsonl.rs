@@ -20,14 +20,15 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::{Checkpoint, Lines, More, article, earlier_line};
+use crate::checkpoint::{Checkpoint, Lines, More, article, earlier_line, place_of_inode};
 use crate::deliver::{Delivery, Refusal};
 use crate::fields::{self, Line};
 use crate::filter::Packing;
-use crate::held::Held;
+use crate::held::{Held, HeldLine};
 use crate::identity::{Articles, Name, Saying, Word, all_of};
 use crate::intake::{Current, Intake, Outcome, changed_meanwhile};
 use crate::lines::LineReader;
+use crate::mend::Mend;
 use crate::read::Reading;
 use crate::stamp::{GRAIN_MS, Stamp};
 use crate::{Fields, WatcherError};
@@ -53,6 +54,8 @@ pub(crate) struct Reel {
     lines: Lines,
     /// What is read now stands behind what was read before: nobody moved it here from elsewhere.
     is_fresh: bool,
+    /// The file was read under another path: its lines are as old as they were there.
+    is_moved: bool,
     /// Its end was reached since it was begun.
     has_ended: bool,
     /// 0.1.0 read it.
@@ -64,6 +67,16 @@ pub(crate) struct Reel {
     held: Held,
     /// Where this slice ends.
     slice_end: u64,
+}
+
+impl Reel {
+    /// The newest words of an article stand in the file.
+    fn stands(&mut self, name: &Name, at: usize) {
+        // Where all is new there is nothing to hold.
+        if !self.is_fresh && !matches!(name, Name::Content(_)) {
+            self.held.stands(name, at);
+        }
+    }
 }
 
 /// What is read of one file before the others have their turn.
@@ -142,6 +155,7 @@ impl Intake<'_> {
         }
         if complete {
             reel.is_earlier = false;
+            self.note_place(current, &reel);
             self.count_oddities(&reel.reader);
         }
         self.keep_place(current, &reel, complete);
@@ -150,6 +164,42 @@ impl Intake<'_> {
             Outcome::Done
         } else {
             Outcome::Wait { due_ms: due_ms.max(current.now_ms + GRAIN_MS), stamp: changed.unwrap_or(stamp) }
+        })
+    }
+
+    /// Remembers under which path a file was read, by its inode, with the proof of what was in it.
+    fn note_place(&mut self, current: &Current<'_>, reel: &Reel) {
+        let table_key = place_of_inode(&self.sources[current.source].config.id, reel.stamp.inode);
+        let prefix = &reel.reader.prefix;
+        let place =
+            [&prefix.bytes().to_be_bytes(), &prefix.proof()[..], current.found.key.as_bytes()].concat();
+        self.set_state(&table_key, place.into());
+    }
+
+    /// Whether this file, with what is in it, was read under another path: the inode alone says nothing, it may be used again.
+    fn came_from_elsewhere(
+        &mut self,
+        current: &Current<'_>,
+        file: &File,
+        packing: Packing,
+        charset: Option<&str>,
+        stamp: &Stamp,
+    ) -> Result<io::Result<bool>, WatcherError> {
+        let place = self.state(&place_of_inode(&self.sources[current.source].config.id, stamp.inode))?;
+        let Some((bytes, rest)) = place.as_deref().and_then(|place| place.split_first_chunk::<8>()) else {
+            return Ok(Ok(false));
+        };
+        let Some((proof, path)) = rest.split_first_chunk::<32>() else { return Ok(Ok(false)) };
+        if path == current.found.key.as_bytes() {
+            return Ok(Ok(false));
+        }
+        let found = io::Seek::rewind(&mut &*file)
+            .and_then(|()| file.try_clone())
+            .and_then(|file| LineReader::resume(file, packing, charset, u64::from_be_bytes(*bytes), proof));
+        Ok(match found {
+            Ok(reader) => Ok(reader.is_some()),
+            Err(error) if is_of_the_system(&error) => Err(error),
+            Err(_) => Ok(false),
         })
     }
 
@@ -190,6 +240,10 @@ impl Intake<'_> {
         let previous = self.checkpoint(current)?;
         let charset = self.sources[current.source].config.charset.clone();
         let is_earlier = previous.as_ref().is_some_and(|previous| previous.more.is_earlier);
+        let is_moved = match self.came_from_elsewhere(current, &file, packing, charset.as_deref(), stamp)? {
+            Ok(is_moved) => is_moved,
+            Err(error) => return Ok(Err(error)),
+        };
         let opened = io::Seek::rewind(&mut &file)
             .and_then(|()| open(file, packing, charset.as_deref(), stamp, previous));
         Ok(opened.map(|(reader, lines, is_fresh)| Reel {
@@ -197,6 +251,7 @@ impl Intake<'_> {
             stamp: *stamp,
             lines,
             is_fresh,
+            is_moved,
             has_ended: is_fresh,
             is_earlier,
             is_settled: false,
@@ -256,7 +311,12 @@ impl Intake<'_> {
     fn take_line(&mut self, current: &Current<'_>, reel: &mut Reel) -> Result<(), WatcherError> {
         let line = &reel.reader.line;
         let content = line.content();
-        if content.trim_ascii().is_empty() && line.long_sha256().is_none() {
+        let is_blank = content.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0);
+        if is_blank && line.long_sha256().is_none() {
+            // Zeros are what a disk left of a file that was made long before it was written.
+            if content.contains(&0) && line.has_end {
+                self.count_mended(Mend::Control);
+            }
             return Ok(());
         }
         let read = match line.long_sha256() {
@@ -280,8 +340,11 @@ impl Intake<'_> {
                 };
                 let place = reel.reader.prefix.bytes().to_string();
                 let earlier = reel.is_earlier.then_some((&*place, &sha256));
-                if let Some(key) = self.is_unread_news(current, &sha256, earlier)? {
-                    self.deliver(current, &key, Collector::JsonLines, Some(reel.lines.count + 1), delivery);
+                if self.is_unread_news(current, &sha256, earlier)? {
+                    // Nothing goes on under this key: it says where the line stood, for people.
+                    let number = reel.lines.count + 1;
+                    let key = format!("{}#L{number}", current.found.key);
+                    self.deliver(current, &key, Collector::JsonLines, Some(number), delivery);
                 }
                 Ok(())
             }
@@ -312,35 +375,42 @@ impl Intake<'_> {
                 self.set_state(&table_key, articles.to_bytes(&name).into());
             }
             let before = articles.clone();
-            let (at, word) = articles.hear(&name, &saying);
+            let has_versions = !matches!(name, Name::Content(_));
+            let stands_behind = reel.is_fresh || has_versions && reel.held.meet(&name);
+            let (at, word) = articles.hear(&name, &saying, stands_behind);
             let number = reel.lines.count + 1;
             match word {
                 Word::NoName => {
                     name = Name::by_content(&line);
                     continue;
                 }
-                Word::Back(key) if !reel.is_fresh => {
-                    reel.held.hold(at, name, saying, key, number, delivery_of(line));
+                Word::Back(_) if reel.is_moved && !reel.is_fresh => self.unchanged(current),
+                Word::Back(_) if !reel.is_fresh => {
+                    let delivery = delivery_of(line);
+                    if !reel.held.hold(HeldLine { at, name, saying, number, delivery }) {
+                        self.unchanged(current);
+                    }
                     return Ok(());
                 }
-                Word::Back(key) => {
-                    articles.take_back(at, &saying);
-                    self.set_state(&table_key, articles.to_bytes(&name).into());
-                    self.deliver_line(current, &key, number, line);
+                Word::Back(_) | Word::Past if reel.is_fresh => {
+                    if let Some(key) = articles.take_back(&name, at, &saying, true) {
+                        self.set_state(&table_key, articles.to_bytes(&name).into());
+                        self.deliver_line(current, &key, number, line);
+                    }
                 }
                 Word::News(key) => {
-                    reel.held.drop_of(&name, at);
+                    reel.stands(&name, at);
                     self.set_state(&table_key, articles.to_bytes(&name).into());
                     self.deliver_line(current, &key, number, line);
                 }
                 Word::Known => {
-                    reel.held.drop_of(&name, at);
+                    reel.stands(&name, at);
                     if articles != before {
                         self.set_state(&table_key, articles.to_bytes(&name).into());
                     }
                     self.unchanged(current);
                 }
-                Word::Past => self.unchanged(current),
+                Word::Past | Word::Back(_) => self.unchanged(current),
             }
             return Ok(());
         }
@@ -375,13 +445,13 @@ impl Intake<'_> {
         Ok(true)
     }
 
-    /// The key of what could not be read, unless it is known. `earlier`: where it stands, and its SHA-256.
+    /// Whether what could not be read was not met before, wherever. `earlier`: where it stands, and its SHA-256.
     fn is_unread_news(
         &mut self,
         current: &Current<'_>,
         sha256: &[u8; 32],
         earlier: Option<(&str, &[u8; 32])>,
-    ) -> Result<Option<String>, WatcherError> {
+    ) -> Result<bool, WatcherError> {
         let source_id = &self.sources[current.source].config.id;
         let name = Name::Unread(*sha256);
         let table_key = article(source_id, &name.hash());
@@ -393,10 +463,10 @@ impl Intake<'_> {
         }
         if is_known {
             self.unchanged(current);
-            return Ok(None);
+            return Ok(false);
         }
         self.set_state(&table_key, Articles::default().to_bytes(&name).into());
-        Ok(Some(name.key()))
+        Ok(true)
     }
 
     /// Hands over what was held: it is the file's last word.
@@ -406,9 +476,9 @@ impl Intake<'_> {
             let stored = self.state(&table_key)?;
             let mut articles =
                 stored.and_then(|value| Articles::from_bytes(&line.name, &value)).unwrap_or_default();
-            articles.take_back(line.at, &line.saying);
+            let Some(key) = articles.take_back(&line.name, line.at, &line.saying, false) else { continue };
             self.set_state(&table_key, articles.to_bytes(&line.name).into());
-            self.deliver(current, &line.key, Collector::JsonLines, Some(line.number), line.delivery);
+            self.deliver(current, &key, Collector::JsonLines, Some(line.number), line.delivery);
         }
         Ok(())
     }
@@ -451,7 +521,7 @@ impl Intake<'_> {
         let reading =
             Reading::Refused { reason: Reason::BadCompression, detail, kept, sha256, dropped_bytes };
         let delivery = Delivery::of_file(reading, sha256);
-        if self.is_unread_news(current, &sha256, None)?.is_some() {
+        if self.is_unread_news(current, &sha256, None)? {
             self.deliver(current, current.found.key, Collector::File, None, delivery);
         }
         Ok(None)

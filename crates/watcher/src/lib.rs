@@ -24,6 +24,7 @@ mod run;
 mod events;
 mod pending;
 mod source;
+mod targets;
 mod walk;
 
 mod filter;

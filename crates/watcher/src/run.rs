@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Wish, Worker, WorkerSpec};
@@ -22,6 +22,7 @@ use crate::jsonl::MOST_REELS;
 use crate::order::ORDER;
 use crate::pending::{FileName, Pending};
 use crate::source::Source;
+use crate::targets::Linked;
 use crate::walk::{self, Found, Visitor};
 use crate::{Config, Metrics, Phase, Progress, Summary, WatcherError, key};
 
@@ -180,7 +181,7 @@ impl Run<'_> {
                 let Source { config, filter, .. } = &intake.sources[source];
                 if !filter.takes(&key) {
                     // A link to a folder is told of as a file.
-                    if happened == Happened::Created
+                    if matches!(happened, Happened::Created | Happened::Finished)
                         && config.root.join(&*path(&key)).is_dir()
                         && filter.enters(&key)
                     {
@@ -218,8 +219,18 @@ impl Run<'_> {
             self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
         self.intake.reading = Duration::ZERO;
         let mut is_stopped = false;
+        if let Some(watches) = &mut self.watches {
+            watches.forget_links();
+        }
+        // The first time the folders themselves have the first right to a watch.
+        if self.intake.phase != Phase::FirstScan {
+            self.watch_roots();
+        }
         for source in 0..self.intake.sources.len() {
             is_stopped = is_stopped || self.scan(source, "")?.is_break();
+        }
+        if self.intake.phase == Phase::FirstScan {
+            self.watch_roots();
         }
         self.patience_ms = i64::MIN;
         self.intake.flush()?;
@@ -237,6 +248,15 @@ impl Run<'_> {
         }
         self.report();
         Ok(())
+    }
+
+    /// Watches what the roots are reached over: another folder may come there.
+    fn watch_roots(&mut self) {
+        let Some(watches) = &mut self.watches else { return };
+        for (source, Source { config, .. }) in self.intake.sources.iter().enumerate() {
+            let path = absolute(&config.root);
+            watches.add_link(&Linked { source, key: String::new(), path, is_folder: true });
+        }
     }
 
     /// Sets when to scan again: so long after the start of this scan, in which looking alone took that long.
@@ -260,7 +280,8 @@ impl Run<'_> {
     /// Scans one folder of a source, by its key.
     fn scan(&mut self, source: usize, folder: &str) -> Result<ControlFlow<()>, WatcherError> {
         let config = &self.intake.sources[source].config;
-        let (root, follow_links) = (config.root.clone(), config.follow_symlinks);
+        let follow_links = config.follow_symlinks;
+        let root = absolute(&config.root);
         walk::walk(&root, folder, follow_links, &mut Scan { run: self, source, root: &root })
     }
 
@@ -349,7 +370,7 @@ impl Run<'_> {
             self.pending.remove(&name);
             return Ok(Outcome::Done);
         };
-        let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
+        let found = Found { folder: root.as_fd(), name: &key::path_of(key), key, is_link: false };
         let outcome = self.intake.look(*source, &found, writer, turn)?;
         match outcome {
             Outcome::Done | Outcome::Later => self.pending.remove(&name),
@@ -376,6 +397,10 @@ fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// The path of a key below its root.
 fn path(key: &str) -> Cow<'_, Path> {
     match key::path_of(key) {
@@ -389,6 +414,19 @@ fn is_fresh(path: &Path) -> bool {
     path.metadata().is_ok_and(|status| status.len() == 0 && status.nlink() == 1)
 }
 
+impl Scan<'_, '_> {
+    fn watch_link(&mut self, key: &str, is_folder: bool) {
+        if let Some(watches) = &mut self.run.watches {
+            watches.add_link(&Linked {
+                source: self.source,
+                key: key.to_owned(),
+                path: self.root.join(&*path(key)),
+                is_folder,
+            });
+        }
+    }
+}
+
 /// A scan of one source.
 struct Scan<'a, 'b> {
     run: &'a mut Run<'b>,
@@ -397,10 +435,13 @@ struct Scan<'a, 'b> {
 }
 
 impl Visitor for Scan<'_, '_> {
-    fn folder(&mut self, key: &str) -> bool {
+    fn folder(&mut self, key: &str, is_link: bool) -> bool {
         let enters = key.is_empty() || self.run.intake.sources[self.source].filter.enters(key);
         if enters && let Some(watches) = &mut self.run.watches {
             watches.add(self.source, key, &self.root.join(&*path(key)));
+        }
+        if enters && is_link {
+            self.watch_link(key, true);
         }
         enters
     }
@@ -412,6 +453,9 @@ impl Visitor for Scan<'_, '_> {
         self.run.intake.outbox.tend()?;
         if self.run.intake.sources[self.source].filter.takes(found.key) {
             // Who is writing to it must be known by now.
+            if found.is_link {
+                self.watch_link(found.key, false);
+            }
             self.run.take_events();
             self.run.meet(self.source, found)?;
         }

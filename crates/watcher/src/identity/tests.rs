@@ -16,11 +16,15 @@ struct Table(std::collections::HashMap<[u8; 16], Vec<u8>>);
 
 impl Table {
     fn hear(&mut self, path: &str, line: &Line) -> Word {
+        self.hear_behind(path, line, false)
+    }
+
+    fn hear_behind(&mut self, path: &str, line: &Line, stands_behind: bool) -> Word {
         let name = Name::of(line);
         let stored = self.0.get(&name.hash());
         let mut articles = stored
             .map_or_else(Articles::default, |bytes| Articles::from_bytes(&name, bytes).expect("reads back"));
-        let (_, word) = articles.hear(&name, &Saying::of(line, path));
+        let (_, word) = articles.hear(&name, &Saying::of(line, path), stands_behind);
         self.0.insert(name.hash(), articles.to_bytes(&name));
         word
     }
@@ -46,6 +50,19 @@ fn an_id_names_one_article_in_every_file() {
     // The file that said otherwise in between takes it back.
     assert_eq!(table.hear("b", &a), Word::Back("id:7".into()));
     assert_eq!(table.is_news("b", &line(Some("8"), None, "first")).as_deref(), Some("id:8"));
+}
+
+#[test]
+fn of_a_file_that_keeps_each_version_the_older_line_is_no_news() {
+    let mut table = Table(Default::default());
+    let (a, b, c) =
+        (line(Some("7"), None, "first"), line(Some("7"), None, "second"), line(Some("7"), None, "third"));
+    assert!(table.is_news("a", &a).is_some());
+    assert_eq!(table.hear_behind("a", &b, true), Word::News("id:7".into()));
+    assert_eq!(table.hear("a", &a), Word::Past, "the newer line was deleted");
+    // In another file it is a statement of its own, which that file can take back.
+    assert_eq!(table.hear_behind("b", &c, true), Word::News("id:7".into()));
+    assert_eq!(table.hear("b", &b), Word::Back("id:7".into()));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The faults that lose or double articles elsewhere, each against the real embedded log.
 
 mod content;
+mod histories;
 mod json_lines;
 mod live;
 mod membership;
+mod memory;
 mod restarts;
 mod trees;
 
