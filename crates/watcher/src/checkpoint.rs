@@ -174,6 +174,16 @@ fn prefix(source_id: &str, kind: u8) -> Vec<u8> {
 }
 
 #[cfg(test)]
+impl Checkpoint {
+    /// As 0.1.0 wrote it.
+    pub(crate) fn to_earlier_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.to_bytes()[..BYTES - 1].to_vec();
+        bytes[..2].copy_from_slice(&[EARLIER, u8::from(self.complete)]);
+        bytes
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -203,9 +213,7 @@ mod tests {
         let mut newer = bytes.to_vec();
         newer[0] += 1;
         assert_eq!(Checkpoint::from_bytes(&newer), None);
-        // As 0.1.0 wrote it.
-        let mut earlier = bytes[..BYTES - 1].to_vec();
-        earlier[..2].copy_from_slice(&[EARLIER, 1]);
+        let earlier = checkpoint.to_earlier_bytes();
         checkpoint.more = More { is_of_earlier_form: true, is_earlier: true, ..More::default() };
         assert_eq!(Checkpoint::from_bytes(&earlier), Some(checkpoint));
     }

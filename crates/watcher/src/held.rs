@@ -51,14 +51,12 @@ impl Held {
         true
     }
 
-    /// The newest words of an article stand in the file.
-    pub(crate) fn stands(&mut self, name: &Name, at: usize) {
+    /// The newest words of an article stand in the file. True if an older line of it was held: no more.
+    pub(crate) fn stands(&mut self, name: &Name, at: usize) -> bool {
         if self.stands.len() < MOST_MET {
             self.stands.insert(short(name, at));
         }
-        if !self.lines.is_empty() {
-            self.lines.remove(&(name.hash(), at));
-        }
+        !self.lines.is_empty() && self.lines.remove(&(name.hash(), at)).is_some()
     }
 
     /// Gives all of them, in the order of the file.

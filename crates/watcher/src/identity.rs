@@ -175,7 +175,11 @@ struct Article {
 
 /// The articles of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Articles(Vec<Article>);
+pub(crate) struct Articles {
+    all: Vec<Article>,
+    /// One of them was said under another path than before.
+    has_moved: bool,
+}
 
 /// An address with so many articles names none: those to come go by their content.
 const MOST_ARTICLES: usize = 32;
@@ -199,29 +203,41 @@ pub(crate) enum Word {
 
 impl Articles {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    pub(crate) fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// The file with an article's newest line has older ones of it too.
+    pub(crate) fn keeps_old_lines(&mut self, at: usize) {
+        if let Some(article) = self.all.get_mut(at) {
+            article.is_log = true;
+        }
     }
 
     /// Decides what a line is, and which of the name's articles, and takes it in where it is news.
     ///
     /// `stands_behind`: other lines of that name may stand before it in the same file.
     pub(crate) fn hear(&mut self, name: &Name, saying: &Saying, stands_behind: bool) -> (usize, Word) {
-        let end = self.0.len();
+        let end = self.all.len();
         let found = match name {
             Name::Content(_) | Name::Unread(_) if end > 0 => return (0, Word::Known),
             Name::Content(_) | Name::Unread(_) => None,
             Name::Id(_) => (end > 0).then_some(0),
             Name::Address(_) => self.find(saying),
         };
-        let Some((at, article)) = found.and_then(|at| Some((at, self.0.get_mut(at)?))) else {
+        let Some((at, article)) = found.and_then(|at| Some((at, self.all.get_mut(at)?))) else {
             if end >= MOST_ARTICLES {
                 return (end, Word::NoName);
             }
             let key = (end > 0).then(|| format!("{} {}", name.key(), hex(&saying.all[..8])));
-            self.0.push(Article { key: key.clone(), ..Article::of(saying) });
+            self.all.push(Article { key: key.clone(), ..Article::of(saying) });
             return (end, Word::News(key.unwrap_or_else(|| name.key())));
         };
         if article.now == saying.all {
+            self.has_moved = article.path != saying.path;
             article.path = saying.path;
             return (at, Word::Known);
         }
@@ -241,14 +257,14 @@ impl Articles {
         saying: &Saying,
         stands_behind: bool,
     ) -> Option<String> {
-        let article = self.0.get_mut(at)?;
+        let article = self.all.get_mut(at)?;
         article.turn(saying, stands_behind);
         Some(article.key_under(name))
     }
 
     /// Takes in an article that 0.1.0 delivered under that key.
     pub(crate) fn adopt(&mut self, saying: &Saying, key: String) {
-        self.0.push(Article { key: Some(key), ..Article::of(saying) });
+        self.all.push(Article { key: Some(key), ..Article::of(saying) });
     }
 
     /// One that 0.1.0 delivered with other words.
@@ -260,8 +276,8 @@ impl Articles {
     fn find(&self, saying: &Saying) -> Option<usize> {
         let has_headline = |article: &Article| article.headline == saying.headline && saying.headline != 0;
         let has_body = |article: &Article| article.body == saying.body && saying.body != 0;
-        let both = self.0.iter().position(|article| has_headline(article) && has_body(article));
-        both.or_else(|| self.0.iter().position(has_headline)).or_else(|| self.0.iter().position(has_body))
+        let both = self.all.iter().position(|article| has_headline(article) && has_body(article));
+        both.or_else(|| self.all.iter().position(has_headline)).or_else(|| self.all.iter().position(has_body))
     }
 
     /// The stored form: form 1; then of each article its hashes, how many earlier ones, the length of its key. Nothing more where content is the name.
@@ -270,7 +286,7 @@ impl Articles {
         if matches!(name, Name::Content(_) | Name::Unread(_)) {
             return bytes;
         }
-        for article in &self.0 {
+        for article in &self.all {
             let key = article.key.as_deref().unwrap_or_default();
             bytes.extend_from_slice(&article.headline.to_be_bytes());
             bytes.extend_from_slice(&article.body.to_be_bytes());
@@ -290,7 +306,7 @@ impl Articles {
     pub(crate) fn from_bytes(name: &Name, bytes: &[u8]) -> Option<Self> {
         let (&FORM, mut rest) = bytes.split_first()? else { return None };
         if matches!(name, Name::Content(_) | Name::Unread(_)) {
-            return Some(Self(vec![Article::default()]));
+            return Some(Self { all: vec![Article::default()], has_moved: false });
         }
         let mut articles = Vec::new();
         while !rest.is_empty() {
@@ -298,7 +314,7 @@ impl Articles {
             (article, rest) = Article::read(rest)?;
             articles.push(article);
         }
-        Some(Self(articles))
+        Some(Self { all: articles, has_moved: false })
     }
 }
 
@@ -318,7 +334,7 @@ impl Article {
 
     /// Goes over to what a line says.
     fn turn(&mut self, saying: &Saying, stands_behind: bool) {
-        self.is_log = stands_behind && self.path == saying.path;
+        self.is_log = stands_behind;
         let before = short(&self.now);
         self.before.retain(|known| *known != short(&saying.all) && *known != before);
         self.before.push(before);

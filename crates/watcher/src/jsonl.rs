@@ -52,7 +52,9 @@ pub(crate) struct Reel {
     reader: LineReader,
     stamp: Stamp,
     lines: Lines,
-    /// What is read now stands behind what was read before: nobody moved it here from elsewhere.
+    /// It was begun by an earlier reading: what was met then is forgotten.
+    is_resumed: bool,
+    /// It was read to its end before, and what is read now stands behind that: nobody moved it here from elsewhere.
     is_fresh: bool,
     /// The file was read under another path: its lines are as old as they were there.
     is_moved: bool,
@@ -70,12 +72,10 @@ pub(crate) struct Reel {
 }
 
 impl Reel {
-    /// The newest words of an article stand in the file.
-    fn stands(&mut self, name: &Name, at: usize) {
+    /// The newest words of an article stand in the file. True if an older line of it was held.
+    fn stands(&mut self, name: &Name, at: usize) -> bool {
         // Where all is new there is nothing to hold.
-        if !self.is_fresh && !matches!(name, Name::Content(_)) {
-            self.held.stands(name, at);
-        }
+        !self.is_fresh && !matches!(name, Name::Content(_)) && self.held.stands(name, at)
     }
 }
 
@@ -250,6 +250,7 @@ impl Intake<'_> {
             reader,
             stamp: *stamp,
             lines,
+            is_resumed: lines.count > 0,
             is_fresh,
             is_moved,
             has_ended: is_fresh,
@@ -361,59 +362,76 @@ impl Intake<'_> {
     ) -> Result<(), WatcherError> {
         let saying = Saying::of(&line, current.found.key);
         let mut name = Name::of(&line);
-        loop {
-            let source_id = &self.sources[current.source].config.id;
-            let table_key = article(source_id, &name.hash());
-            let stored = self.state(&table_key)?;
-            let mut articles =
-                stored.and_then(|value| Articles::from_bytes(&name, &value)).unwrap_or_default();
-            let place = reel.reader.prefix.bytes();
-            if articles.is_empty()
-                && reel.is_earlier
-                && self.adopt(current, &mut articles, &line, place, sha256, &saying)?
-            {
-                self.set_state(&table_key, articles.to_bytes(&name).into());
-            }
-            let before = articles.clone();
+        let (mut articles, at, word) = loop {
+            let mut articles = self.articles(current, reel, &name, &line, sha256, &saying)?;
             let has_versions = !matches!(name, Name::Content(_));
-            let stands_behind = reel.is_fresh || has_versions && reel.held.meet(&name);
-            let (at, word) = articles.hear(&name, &saying, stands_behind);
-            let number = reel.lines.count + 1;
-            match word {
-                Word::NoName => {
-                    name = Name::by_content(&line);
-                    continue;
+            let stands_behind = reel.is_resumed || has_versions && reel.held.meet(&name);
+            match articles.hear(&name, &saying, stands_behind) {
+                (_, Word::NoName) => name = Name::by_content(&line),
+                (at, word) => break (articles, at, word),
+            }
+        };
+        let number = reel.lines.count + 1;
+        match word {
+            Word::News(key) => {
+                reel.stands(&name, at);
+                self.keep_articles(current, &name, &articles);
+                self.deliver_line(current, &key, number, line);
+            }
+            Word::Known => {
+                let was_held = reel.stands(&name, at);
+                if was_held {
+                    articles.keeps_old_lines(at);
                 }
-                Word::Back(_) if reel.is_moved && !reel.is_fresh => self.unchanged(current),
-                Word::Back(_) if !reel.is_fresh => {
-                    let delivery = delivery_of(line);
-                    if !reel.held.hold(HeldLine { at, name, saying, number, delivery }) {
-                        self.unchanged(current);
-                    }
-                    return Ok(());
+                if was_held || articles.has_moved() {
+                    self.keep_articles(current, &name, &articles);
                 }
-                Word::Back(_) | Word::Past if reel.is_fresh => {
-                    if let Some(key) = articles.take_back(&name, at, &saying, true) {
-                        self.set_state(&table_key, articles.to_bytes(&name).into());
-                        self.deliver_line(current, &key, number, line);
-                    }
-                }
-                Word::News(key) => {
-                    reel.stands(&name, at);
-                    self.set_state(&table_key, articles.to_bytes(&name).into());
+                self.unchanged(current);
+            }
+            Word::Back(_) | Word::Past if reel.is_fresh => {
+                if let Some(key) = articles.take_back(&name, at, &saying, true) {
+                    self.keep_articles(current, &name, &articles);
                     self.deliver_line(current, &key, number, line);
                 }
-                Word::Known => {
-                    reel.stands(&name, at);
-                    if articles != before {
-                        self.set_state(&table_key, articles.to_bytes(&name).into());
-                    }
+            }
+            Word::Back(_) if !reel.is_moved => {
+                let delivery = delivery_of(line);
+                let line = HeldLine { at, name: name.clone(), saying, number, delivery };
+                if !reel.held.hold(line) {
+                    articles.keeps_old_lines(at);
+                    self.keep_articles(current, &name, &articles);
                     self.unchanged(current);
                 }
-                Word::Past | Word::Back(_) => self.unchanged(current),
             }
-            return Ok(());
+            Word::Past | Word::Back(_) | Word::NoName => self.unchanged(current),
         }
+        Ok(())
+    }
+
+    /// The articles of a name. What 0.1.0 delivered is among them.
+    fn articles(
+        &mut self,
+        current: &Current<'_>,
+        reel: &Reel,
+        name: &Name,
+        line: &Line,
+        sha256: &[u8; 32],
+        saying: &Saying,
+    ) -> Result<Articles, WatcherError> {
+        let stored = self.state(&article(&self.sources[current.source].config.id, &name.hash()))?;
+        let mut articles = stored.and_then(|value| Articles::from_bytes(name, &value)).unwrap_or_default();
+        if articles.is_empty() && reel.is_earlier {
+            let place = reel.reader.prefix.bytes();
+            if self.adopt(current, &mut articles, line, place, sha256, saying)? {
+                self.keep_articles(current, name, &articles);
+            }
+        }
+        Ok(articles)
+    }
+
+    fn keep_articles(&mut self, current: &Current<'_>, name: &Name, articles: &Articles) {
+        let table_key = article(&self.sources[current.source].config.id, &name.hash());
+        self.set_state(&table_key, articles.to_bytes(name).into());
     }
 
     fn deliver_line(&mut self, current: &Current<'_>, key: &str, number: u64, line: Line) {
@@ -472,13 +490,14 @@ impl Intake<'_> {
     /// Hands over what was held: it is the file's last word.
     fn release(&mut self, current: &Current<'_>, reel: &mut Reel) -> Result<(), WatcherError> {
         for line in reel.held.release() {
-            let table_key = article(&self.sources[current.source].config.id, &line.name.hash());
-            let stored = self.state(&table_key)?;
-            let mut articles =
-                stored.and_then(|value| Articles::from_bytes(&line.name, &value)).unwrap_or_default();
-            let Some(key) = articles.take_back(&line.name, line.at, &line.saying, false) else { continue };
-            self.set_state(&table_key, articles.to_bytes(&line.name).into());
-            self.deliver(current, &key, Collector::JsonLines, Some(line.number), line.delivery);
+            let HeldLine { at, name, saying, number, delivery } = line;
+            let stored = self.state(&article(&self.sources[current.source].config.id, &name.hash()))?;
+            let Some(mut articles) = stored.and_then(|value| Articles::from_bytes(&name, &value)) else {
+                continue;
+            };
+            let Some(key) = articles.take_back(&name, at, &saying, false) else { continue };
+            self.keep_articles(current, &name, &articles);
+            self.deliver(current, &key, Collector::JsonLines, Some(number), delivery);
         }
         Ok(())
     }

@@ -333,10 +333,16 @@ impl Run<'_> {
     /// Looks at the files that let the others go first, for a while. A large one that is not done goes behind the next few.
     fn look_at_later(&mut self) -> Result<(), WatcherError> {
         let start = Instant::now();
-        while self.intake.wish() != Wish::Stop
-            && start.elapsed() < LATER
-            && let Some((name, writer)) = self.later.pop_front()
-        {
+        let mut is_begun = false;
+        while self.intake.wish() != Wish::Stop {
+            let now_ms = self.intake.now_ms();
+            let has_time =
+                start.elapsed() < LATER && self.pending.next_due_ms().is_none_or(|due_ms| due_ms > now_ms);
+            if is_begun && !has_time {
+                break;
+            }
+            is_begun = true;
+            let Some((name, writer)) = self.later.pop_front() else { break };
             let writer = self.pending.writer(&name).unwrap_or(writer);
             if self.look_at(name.clone(), writer, Turn::Last)? == Outcome::Later {
                 let place = self.later.len().min(MOST_REELS - 1);

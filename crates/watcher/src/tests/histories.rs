@@ -53,6 +53,8 @@ struct History {
     last: BTreeMap<usize, usize>,
     /// The key of each article.
     keys: BTreeMap<usize, String>,
+    /// Articles that were said again since the last scan: a correction now would stand against that.
+    again: BTreeSet<usize>,
     clock_ms: i64,
     names: usize,
     story: Vec<String>,
@@ -79,6 +81,7 @@ impl History {
             delivered: BTreeMap::new(),
             last: BTreeMap::new(),
             keys: BTreeMap::new(),
+            again: BTreeSet::new(),
             clock_ms: 1_800_000_000_000,
             names: 0,
             story: Vec::new(),
@@ -113,6 +116,9 @@ impl History {
         }
         let at = self.dice.roll(lines.len());
         let (article, _) = lines[at];
+        if self.again.contains(&article) {
+            return None;
+        }
         self.versions[article] += 1;
         Some((at, (article, self.versions[article])))
     }
@@ -326,6 +332,7 @@ impl History {
             return None;
         }
         self.append(LIVE, &[line]);
+        self.again.insert(article);
         Some(format!("again {line:?}"))
     }
 
@@ -356,6 +363,7 @@ impl History {
             let known = self.keys.entry(article).or_insert_with(|| document.key.clone());
             assert_eq!(*known, document.key, "one key an article\n{}", self.story.join("\n"));
         }
+        self.again.clear();
         self.story.push("scan".to_owned());
     }
 

@@ -35,6 +35,10 @@ impl Memory {
         self.0.lock().expect("no poison").takes = units;
     }
 
+    pub(super) fn value(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        self.0.lock().expect("no poison").tables.get(&(table, key.to_vec())).cloned()
+    }
+
     pub(super) fn put(&self, table: Table, key: &[u8], value: &[u8]) {
         let mut durable = self.0.lock().expect("no poison");
         durable.tables.insert((table, key.to_vec()), Bytes::copy_from_slice(value));

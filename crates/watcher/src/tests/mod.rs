@@ -3,11 +3,14 @@
 mod content;
 mod histories;
 mod json_lines;
+mod links;
 mod live;
 mod membership;
 mod memory;
+mod moves;
 mod restarts;
 mod trees;
+mod upgrades;
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -128,6 +131,14 @@ impl Place {
             Brought { summary, raw: raw_since(&log, before[0]), rejected: rejected_since(&log, before[1]) };
         log.close().expect("the log closes");
         brought
+    }
+
+    /// Reads everything there is into a log in memory; by the clock all of it was written long ago.
+    fn drain_memory(&self, log: &memory::Memory) -> Summary {
+        let control = Control::default();
+        control.ask(Wish::Drain);
+        let clock = || now_ms() + 100_000;
+        run(&self.config(), log.worker(), &self.metrics, clock, &control, &|_| ()).expect("the watcher runs")
     }
 
     fn run(
