@@ -94,7 +94,7 @@ pub enum Format {
     /// One file, one document.
     Text,
     /// One line, one document: a JSON object.
-    JsonLines(Fields),
+    JsonLines(Box<Fields>),
 }
 
 /// Where the parts of a document are in a line's JSON object: member names, `a.b.c` for nested ones, `a.0` into arrays.

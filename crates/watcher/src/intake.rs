@@ -415,18 +415,18 @@ impl Intake<'_> {
     /// An article is under another path than before, and the same.
     fn moved(&mut self, current: &Current<'_>) {
         self.unchanged(current);
-        self.around.metrics.moved.inc();
+        self.around.metrics.odd.moved.inc();
     }
 
     /// Counts something odd that was read all the same.
     pub(crate) fn count_mended(&self, fault: Mend) {
-        self.around.metrics.mended.with_label_values(&[fault.name()]).inc();
+        self.around.metrics.odd.mended.with_label_values(&[fault.name()]).inc();
     }
 
     pub(crate) fn count_packing(&self, tail_bytes: u64, is_plain: bool) {
         if tail_bytes > 0 {
             self.count_mended(Mend::PackedTail);
-            self.around.metrics.tail_bytes.inc_by(tail_bytes);
+            self.around.metrics.odd.tail_bytes.inc_by(tail_bytes);
         }
         if is_plain {
             self.count_mended(Mend::NotPacked);

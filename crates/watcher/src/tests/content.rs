@@ -220,7 +220,10 @@ fn archives_with_something_behind_them_and_plain_files_named_as_archives_are_rea
     let brought = place.drain();
     let bodies: Vec<_> = brought.texts().into_iter().map(|(_, text)| text).collect();
     assert_eq!(bodies, ["with zeros", "with words", "plain", "plain too"]);
-    let mended = |fault: &str| place.metrics.mended.with_label_values(&[fault]).get();
-    assert_eq!((mended("packed_tail"), mended("not_packed"), place.metrics.tail_bytes.get()), (2, 2, 527));
+    let mended = |fault: &str| place.metrics.odd.mended.with_label_values(&[fault]).get();
+    assert_eq!(
+        (mended("packed_tail"), mended("not_packed"), place.metrics.odd.tail_bytes.get()),
+        (2, 2, 527)
+    );
     assert_eq!(place.drain().raw, []);
 }

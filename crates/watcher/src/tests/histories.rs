@@ -378,7 +378,7 @@ impl History {
             id: "files".into(),
             root: self.folder.path().to_owned(),
             include: vec!["**/*.jsonl".into()],
-            format: Format::JsonLines(fields),
+            format: Format::JsonLines(Box::new(fields)),
             settle_ms: 0,
             ..FilesConfig::default()
         };

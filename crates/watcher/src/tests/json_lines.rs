@@ -12,11 +12,11 @@ use crate::{Fields, Format};
 fn place(id: Option<&str>) -> Place {
     let mut place = Place::new();
     place.source.include = vec!["**/*.jsonl".into()];
-    place.source.format = Format::JsonLines(Fields {
+    place.source.format = Format::JsonLines(Box::new(Fields {
         id: id.map(str::to_owned),
         headline: Some("title".into()),
         ..Fields::default()
-    });
+    }));
     place
 }
 
@@ -307,7 +307,7 @@ fn odd_lines_are_mended_counted_once_and_kept_apart_from_bad_ones() {
     assert_eq!((brought.raw.len(), brought.rejected.len()), (2, 1));
     assert_eq!(brought.raw[0].body, "نص المقال 1 \u{FFFD}");
     assert_eq!(brought.rejected[0].document.key, "a.jsonl#L3");
-    let count = |fault: &str| place.metrics.mended.with_label_values(&[fault]).get();
+    let count = |fault: &str| place.metrics.odd.mended.with_label_values(&[fault]).get();
     let counts = ["surrogate", "bad_bytes", "not_a_number", "trailing_comma", "control"].map(count);
     assert_eq!(counts, [1; 5]);
     std::fs::rename(place.path("a.jsonl"), place.path("b.jsonl")).expect("renamed");
@@ -353,7 +353,7 @@ fn lines_packed_with_something_behind_them_or_not_packed_at_all() {
     place.write("c.jsonl.zst", lines(5..7));
     let brought = place.drain();
     assert_eq!((brought.raw.len(), brought.rejected.len()), (7, 0));
-    assert_eq!(place.metrics.tail_bytes.get(), 512);
-    assert_eq!(place.metrics.mended.with_label_values(&["not_packed"]).get(), 2);
+    assert_eq!(place.metrics.odd.tail_bytes.get(), 512);
+    assert_eq!(place.metrics.odd.mended.with_label_values(&["not_packed"]).get(), 2);
     assert_eq!(place.drain().raw, []);
 }

@@ -268,7 +268,7 @@ fn large_files_let_the_others_go_first() {
 fn a_large_file_of_lines_is_read_in_slices_each_line_once() {
     let mut place = by_events();
     place.source.include = vec!["*".into()];
-    place.source.format = crate::Format::JsonLines(crate::Fields::default());
+    place.source.format = crate::Format::JsonLines(Box::default());
     /// Of 200 kB each: five slices.
     const LINES: usize = 200;
     let line = |n: usize| format!("{{\"text\":\"{n} {}\"}}\n", "long ".repeat(40_000));

@@ -184,7 +184,7 @@ fn a_line_whose_headers_alone_are_too_much_is_rejected_too() {
     let mut place = Place::new();
     place.source.include = vec!["*.jsonl".into()];
     let fields = Fields { headline: Some("title".into()), id: Some("id".into()), ..Fields::default() };
-    place.source.format = Format::JsonLines(fields);
+    place.source.format = Format::JsonLines(Box::new(fields));
     place.between = Box::new(|inner| Box::new(Strict { limit_bytes: LIMIT, ..Strict::new(inner) }));
     let line = |id: &str, title: usize| {
         format!("{{\"id\":\"{id}\",\"title\":\"{}\",\"text\":\"the text\"}}\n", "t".repeat(title))

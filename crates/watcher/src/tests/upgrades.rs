@@ -19,7 +19,7 @@ fn line(n: usize) -> String {
 fn place(fields: Fields) -> Place {
     let mut place = Place::new();
     place.source.include = vec!["**/*.jsonl".into()];
-    place.source.format = Format::JsonLines(fields);
+    place.source.format = Format::JsonLines(Box::new(fields));
     place.source.settle_ms = 0;
     place
 }
