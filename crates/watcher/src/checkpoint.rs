@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::sketch::Sketch;
 use crate::stamp::Stamp;
 
-/// The table of what was read. Keys, each after `<source id> NUL`: `f <path>` for files, `c <16 bytes>` for what text files said (see
-/// [`crate::texts`]), `i <16 bytes>` for the articles of lines (see [`crate::identity`]), `n <inode>` for the path under which a file of lines was
-/// read, and `l <16 bytes>` for lines as 0.1.0 remembered them, which is read and no longer written.
+/// The table of what was read. Keys, each after `<source id> NUL`: `f <path>` for files, `c <16 bytes>` for
+/// what text files said (see [`crate::texts`]), `i <16 bytes>` for the articles of lines (see
+/// [`crate::identity`]), `n <inode>` for the path under which a file of lines was read, and `l <16 bytes>`
+/// for lines as 0.1.0 remembered them, which is read and no longer written.
 pub const FILES: Table = Table("watcher.files");
 
 /// How far a file was read.
@@ -35,7 +36,8 @@ pub(crate) struct More {
     pub(crate) is_of_earlier_form: bool,
     /// JSON Lines only: its end was reached since it was last begun. What is behind that is new.
     pub(crate) has_ended: bool,
-    /// JSON Lines only: 0.1.0 read it, and it was not read to its end since. Its lines are looked up under the names they had then.
+    /// JSON Lines only: 0.1.0 read it, and it was not read to its end since. Its lines are looked up under
+    /// the names they had then.
     pub(crate) is_earlier: bool,
     /// Text only: its article is under another path now; what comes here is another article.
     pub(crate) is_moved: bool,
@@ -95,8 +97,8 @@ impl Checkpoint {
         bytes.into()
     }
 
-    /// Reads this form and the one of 0.1.0. Absent when a later version of this program wrote it: then the file is read as if it were
-    /// new, which repeats documents under the same ids and loses none.
+    /// Reads this form and the one of 0.1.0. Absent when a later version of this program wrote it: then the
+    /// file is read as if it were new, which repeats documents under the same ids and loses none.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&[form, flags], rest) = bytes.split_first_chunk()?;
         let (stamp, rest) = rest.split_first_chunk()?;

@@ -50,15 +50,16 @@ pub struct FilesConfig {
     /// Whether this is history: such documents go to [`barid_record::Topic::Backfill`], which is read when nothing live waits. The versions of one document
     /// keep their order only within one topic: let a source stay what it is.
     pub backfill: bool,
-    /// The charset of the files, where it is known better than the text says itself. Lines that are UTF-8 are read as that.
+    /// The charset of the files, where it is known better than the text says itself. Lines that are UTF-8 are
+    /// read as that.
     pub charset: Option<String>,
     /// A file is complete when its size and modification time have not changed for this many milliseconds, unless its writer was
     /// seen closing it or renaming it into place, which is sooner.
     pub settle_ms: i64,
     /// A file seen open for writing is read as it is when nothing was written for this many milliseconds and it was still not closed.
     pub open_limit_ms: i64,
-    /// Seconds from the start of one scan to the next. Where looking through the folders alone takes more than a tenth of that, it is done less often, and
-    /// the log and a metric say so.
+    /// Seconds from the start of one scan to the next. Where looking through the folders alone takes more
+    /// than a tenth of that, it is done less often, and the log and a metric say so.
     pub rescan_seconds: u32,
     /// A document larger than this, unpacked, is rejected.
     pub max_document_bytes: usize,
@@ -108,9 +109,10 @@ pub struct Fields {
     pub published: Option<String>,
     /// The article's address.
     pub url: Option<String>,
-    /// What names the document within the source, in text or number: the same id in another file is the same article, and a newer version where it says
-    /// something else. Without it the address names it, as long as headline or text stays; without both, headline and text do,
-    /// and a correction is another article. See `docs/files.md`.
+    /// What names the document within the source, in text or number: the same id in another file is the same
+    /// article, and a newer version where it says something else. Without it the address names it, as long as
+    /// headline or text stays; without both, headline and text do, and a correction is another article. See
+    /// `docs/files.md`.
     pub id: Option<String>,
     /// The byline.
     pub author: Option<String>,

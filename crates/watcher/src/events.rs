@@ -106,7 +106,8 @@ impl Watches {
         }
     }
 
-    /// Watches what a link leads over, as far as that can be: the scans find the rest. To be called before the link is followed.
+    /// Watches what a link leads over, as far as that can be: the scans find the rest. To be called before
+    /// the link is followed.
     pub(crate) fn add_link(&mut self, linked: &Linked) {
         if self.inotify.is_none() || self.targets.is_full() {
             return;

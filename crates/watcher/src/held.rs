@@ -1,7 +1,9 @@
-//! Lines that say again what their article said before: they count only if nothing else follows in the same file.
+//! Lines that say again what their article said before: they count only if nothing else follows in the same
+//! file.
 //!
-//! A file that keeps each version of an article as a line of its own, old before new, is read from its start when it is packed or a line is put in front.
-//! There the old line is no news: the file's last word is the new one.
+//! A file that keeps each version of an article as a line of its own, old before new, is read from its start
+//! when it is packed or a line is put in front. There the old line is no news: the file's last word is the
+//! new one.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,7 +30,8 @@ pub(crate) struct Held {
     stands: HashSet<u64>,
 }
 
-/// Names that are remembered while a file is read, about 40 MB of them. Of a file with more, old lines among the rest may count as taken back.
+/// Names that are remembered while a file is read, about 40 MB of them. Of a file with more, old lines among
+/// the rest may count as taken back.
 const MOST_MET: usize = 1 << 20;
 
 impl Held {
@@ -42,7 +45,8 @@ impl Held {
         self.met.contains(&short) || self.met.len() < MOST_MET && !self.met.insert(short)
     }
 
-    /// Holds a line in place of an earlier one of the same article; false if the article's newest words stand in the file too.
+    /// Holds a line in place of an earlier one of the same article; false if the article's newest words stand
+    /// in the file too.
     pub(crate) fn hold(&mut self, line: HeldLine) -> bool {
         if self.stands.contains(&short(&line.name, line.at)) {
             return false;

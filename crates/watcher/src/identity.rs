@@ -1,11 +1,14 @@
-//! Which article a line of JSON Lines is, wherever the line stands: by its id, else its address, else what it says. Never by its place.
+//! Which article a line of JSON Lines is, wherever the line stands: by its id, else its address, else what it
+//! says. Never by its place.
 //!
-//! A name is looked up in the table under 16 bytes of its hash. What is there are the articles that go by it: one for an id, one or more for an address
-//! (two lines of one address are one article if they have the headline or the text in common, else they are two), and nothing but
-//! the fact that it was delivered for a content.
+//! A name is looked up in the table under 16 bytes of its hash. What is there are the articles that go by it:
+//! one for an id, one or more for an address (two lines of one address are one article if they have the
+//! headline or the text in common, else they are two), and nothing but the fact that it was delivered for a
+//! content.
 //!
-//! For each article the table knows what it says now, and hashes of what it said before. That a file says again what was said before is no news where
-//! files are rotated, packed or copied. It is, where the same file said otherwise in between and no longer does: then somebody took a change back.
+//! For each article the table knows what it says now, and hashes of what it said before. That a file says
+//! again what was said before is no news where files are rotated, packed or copied. It is, where the same
+//! file said otherwise in between and no longer does: then somebody took a change back.
 
 use barid_record::Hints;
 use sha2::{Digest, Sha256};
@@ -167,7 +170,8 @@ struct Article {
     path: u64,
     /// Its document key, where that is not the name's first one.
     key: Option<String>,
-    /// Its last two versions were lines of their own in one file: the older line is no news when it is read again.
+    /// Its last two versions were lines of their own in one file: the older line is no news when it is read
+    /// again.
     is_log: bool,
     /// What it said before, the newest last.
     before: Vec<u64>,
@@ -195,7 +199,8 @@ pub(crate) enum Word {
     Past,
     /// An article, or a new version of one, under that key.
     News(String),
-    /// What its article said before, in the file that said otherwise in between. If that is the file's last word, it is a new version, under that key.
+    /// What its article said before, in the file that said otherwise in between. If that is the file's last
+    /// word, it is a new version, under that key.
     Back(String),
     /// The address has too many articles to name one.
     NoName,
@@ -280,7 +285,8 @@ impl Articles {
         both.or_else(|| self.all.iter().position(has_headline)).or_else(|| self.all.iter().position(has_body))
     }
 
-    /// The stored form: form 1; then of each article its hashes, how many earlier ones, the length of its key. Nothing more where content is the name.
+    /// The stored form: form 1; then of each article its hashes, how many earlier ones, the length of its
+    /// key. Nothing more where content is the name.
     pub(crate) fn to_bytes(&self, name: &Name) -> Vec<u8> {
         let mut bytes = vec![FORM];
         if matches!(name, Name::Content(_) | Name::Unread(_)) {

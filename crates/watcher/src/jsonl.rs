@@ -1,10 +1,11 @@
 //! JSON Lines: one line, one document; a file is read on from where it was left.
 //!
 //! The checkpoint says how many bytes were read, with a proof: the SHA-256 of their first and last 4 KiB. Reading goes on behind them while
-//! the proof holds and the file has only grown. Anything else (cut, rewritten, rotated, renamed, packed) is read from its start.
-//! That costs reading, not repeated documents: which article a line is does not hang on where it stands (see [`crate::identity`]), and what
-//! was delivered is known (about 80 bytes of state a line, on disk only). Not seen is one case: a change in the middle of what was read, in
-//! place, together with growth.
+//! the proof holds and the file has only grown. Anything else (cut, rewritten, rotated, renamed, packed) is
+//! read from its start. That costs reading, not repeated documents: which article a line is does not hang on
+//! where it stands (see [`crate::identity`]), and what was delivered is known (about 80 bytes of state a
+//! line, on disk only). Not seen is one case: a change in the middle of what was read, in place, together
+//! with growth.
 //!
 //! A last line without an end is read once the file is settled, and again when the file grows: its beginning is where reading goes on.
 //!
@@ -54,7 +55,8 @@ pub(crate) struct Reel {
     lines: Lines,
     /// It was begun by an earlier reading: what was met then is forgotten.
     is_resumed: bool,
-    /// It was read to its end before, and what is read now stands behind that: nobody moved it here from elsewhere.
+    /// It was read to its end before, and what is read now stands behind that: nobody moved it here from
+    /// elsewhere.
     is_fresh: bool,
     /// The file was read under another path: its lines are as old as they were there.
     is_moved: bool,
@@ -176,7 +178,8 @@ impl Intake<'_> {
         self.set_state(&table_key, place.into());
     }
 
-    /// Whether this file, with what is in it, was read under another path: the inode alone says nothing, it may be used again.
+    /// Whether this file, with what is in it, was read under another path: the inode alone says nothing, it
+    /// may be used again.
     fn came_from_elsewhere(
         &mut self,
         current: &Current<'_>,
@@ -463,7 +466,8 @@ impl Intake<'_> {
         Ok(true)
     }
 
-    /// Whether what could not be read was not met before, wherever. `earlier`: where it stands, and its SHA-256.
+    /// Whether what could not be read was not met before, wherever. `earlier`: where it stands, and its
+    /// SHA-256.
     fn is_unread_news(
         &mut self,
         current: &Current<'_>,
@@ -502,7 +506,8 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// Puts the checkpoint into the unit. While lines are held it stays where it was: they are found again from there.
+    /// Puts the checkpoint into the unit. While lines are held it stays where it was: they are found again
+    /// from there.
     fn keep_place(&mut self, current: &Current<'_>, reel: &Reel, complete: bool) {
         if !reel.held.is_empty() {
             return;
@@ -562,7 +567,8 @@ fn delivery_of(line: Line) -> Delivery {
     }
 }
 
-/// Opens the lines that were not read yet, and says what was read before them, and whether what follows was proved to stand behind that.
+/// Opens the lines that were not read yet, and says what was read before them, and whether what follows was
+/// proved to stand behind that.
 fn open(
     file: File,
     packing: Packing,

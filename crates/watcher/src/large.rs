@@ -1,4 +1,5 @@
-//! A text file over the limit is no document, but its bytes are hashed, to tell when it changes: in slices, so that the others do not wait for it.
+//! A text file over the limit is no document, but its bytes are hashed, to tell when it changes: in slices,
+//! so that the others do not wait for it.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

@@ -6,11 +6,12 @@
 //! kernel events --+      stamp          settled, closed                         SHA-256
 //! ```
 //!
-//! A text file is named by the first path its text had: never by its first line, inode or modification time. Those merely decide whether
-//! a file is read again; whether it is news is decided by the SHA-256 of its content. So the same content gives nothing, also under another
-//! name once the first is gone; changed content at a known path gives the document again (the stage calls it a revision); and one content at
-//! two paths gives two documents (`texts.rs`). A line of JSON Lines is named by its id, address or content, wherever it stands
-//! (`identity.rs`). This crate does not parse text: see `barid-stage`.
+//! A text file is named by the first path its text had: never by its first line, inode or modification time.
+//! Those merely decide whether a file is read again; whether it is news is decided by the SHA-256 of its
+//! content. So the same content gives nothing, also under another name once the first is gone; changed
+//! content at a known path gives the document again (the stage calls it a revision); and one content at two
+//! paths gives two documents (`texts.rs`). A line of JSON Lines is named by its id, address or content,
+//! wherever it stands (`identity.rs`). This crate does not parse text: see `barid-stage`.
 
 pub mod feeds;
 

@@ -1,7 +1,8 @@
 //! A line that is nearly JSON, made JSON: one odd character costs a character, not an article.
 //!
-//! Only what has one meaning is mended, and only lines that strict reading refuses come here. What is no object at its end is none: an open string or
-//! brace is never closed, words without quotes are never guessed.
+//! Only what has one meaning is mended, and only lines that strict reading refuses come here. What is no
+//! object at its end is none: an open string or brace is never closed, words without quotes are never
+//! guessed.
 
 /// What was mended, for counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +66,8 @@ impl Mend {
 /// Levels of arrays and objects that are kept: the strict reader's own limit is 128.
 const MOST_LEVELS: usize = 100;
 
-/// The line with its small faults mended, and which they were. `None` where it has others. Takes time in proportion to the line.
+/// The line with its small faults mended, and which they were. `None` where it has others. Takes time in
+/// proportion to the line.
 pub(crate) fn mend(line: &str) -> Option<(String, Vec<Mend>)> {
     let mut mender = Mender {
         rest: line,

@@ -158,8 +158,8 @@ pub(crate) fn read_some(file: &impl AsFd, into: &mut Vec<u8>) -> Result<usize, E
     rustix::io::retry_on_intr(|| rustix::io::read(file, spare_capacity(into)))
 }
 
-/// Unpacks all members or frames, up to one byte more than `limit`; returns the bytes behind them, and whether it is packed at all. No bytes are no
-/// archive, but an empty document.
+/// Unpacks all members or frames, up to one byte more than `limit`; returns the bytes behind them, and
+/// whether it is packed at all. No bytes are no archive, but an empty document.
 fn unpack(packing: Packing, packed: &[u8], limit: usize, into: &mut Vec<u8>) -> std::io::Result<(u64, bool)> {
     let mut unpacked = Unpacked::new(Box::new(packed), packing)?;
     (&mut unpacked).take(limit as u64 + 1).read_to_end(into)?;

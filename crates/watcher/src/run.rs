@@ -76,8 +76,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// A file written to for longer than this holds up the end of a run no more: the next run reads it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// Looking through the folders takes at most one part in so many of the time, reading what is new not counted. Where that is more than
-/// `rescan_seconds` allow, the log and a metric say so.
+/// Looking through the folders takes at most one part in so many of the time, reading what is new not
+/// counted. Where that is more than `rescan_seconds` allow, the log and a metric say so.
 const SCAN_SHARE: u32 = 10;
 
 /// Time for the files that let the others go first, before the others are looked at again.
@@ -330,7 +330,8 @@ impl Run<'_> {
         }
     }
 
-    /// Looks at the files that let the others go first, for a while. A large one that is not done goes behind the next few.
+    /// Looks at the files that let the others go first, for a while. A large one that is not done goes behind
+    /// the next few.
     fn look_at_later(&mut self) -> Result<(), WatcherError> {
         let start = Instant::now();
         let mut is_begun = false;

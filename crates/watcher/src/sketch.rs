@@ -27,8 +27,8 @@ impl Sketch {
         Self(smallest.into_iter().collect())
     }
 
-    /// Whether next to nothing of the sketched text is in that one: less than a fifth, boilerplate included, by an unbiased estimate. A correction keeps
-    /// far more. False where one of them is too short to say.
+    /// Whether next to nothing of the sketched text is in that one: less than a fifth, boilerplate included,
+    /// by an unbiased estimate. A correction keeps far more. False where one of them is too short to say.
     pub(crate) fn is_gone_from(&self, text: &[u8]) -> bool {
         let Some(largest) = self.0.last().filter(|_| self.0.len() >= EVIDENCE) else { return false };
         let mut found = BTreeSet::new();

@@ -23,7 +23,8 @@ pub(crate) struct Targets {
     count: usize,
 }
 
-/// Links whose targets are watched, at most: each costs some look-ups a scan. Changes behind the others are found by the scans.
+/// Links whose targets are watched, at most: each costs some look-ups a scan. Changes behind the others are
+/// found by the scans.
 const MOST_LINKS: usize = 10_000;
 
 /// As many links as the system itself follows.

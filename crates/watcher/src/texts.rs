@@ -1,9 +1,11 @@
-//! Which article a text file is: the one of its path, and the one of its content where that came from another path.
+//! Which article a text file is: the one of its path, and the one of its content where that came from another
+//! path.
 //!
-//! A file that is renamed, moved within the source or packed keeps its article: the same text is there, and its old path is not, or is the same name
-//! without the packing. A copy beside its original is a document of its own. A path whose article went elsewhere, or that now says something of which
-//! next to nothing was there before, begins another article; a correction stays one. The inode decides nothing alone: where the old path has a new
-//! file already, it tells a rename from a copy.
+//! A file that is renamed, moved within the source or packed keeps its article: the same text is there, and
+//! its old path is not, or is the same name without the packing. A copy beside its original is a document of
+//! its own. A path whose article went elsewhere, or that now says something of which next to nothing was
+//! there before, begins another article; a correction stays one. The inode decides nothing alone: where the
+//! old path has a new file already, it tells a rename from a copy.
 
 use rustix::fs::{AtFlags, CWD, FileType, statat};
 
@@ -103,7 +105,8 @@ impl Intake<'_> {
         }))
     }
 
-    /// The key of the article that came here from another path; that path has none from now on, unless it is this one's twin.
+    /// The key of the article that came here from another path; that path has none from now on, unless it is
+    /// this one's twin.
     fn moved_from(
         &mut self,
         current: &Current<'_>,

@@ -1,5 +1,5 @@
-//! Packed bytes become plain: gzip with any number of members and something behind the last one, zstd, and files that are only named as packed.
-//! UTF-16 becomes UTF-8 where lines are looked for.
+//! Packed bytes become plain: gzip with any number of members and something behind the last one, zstd, and
+//! files that are only named as packed. UTF-16 becomes UTF-8 where lines are looked for.
 
 use std::io::{self, BufRead, Read};
 

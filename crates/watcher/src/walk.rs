@@ -153,7 +153,8 @@ fn folder_id(stat: &Stat) -> FolderId {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-/// The names of one folder, as keys in one piece of memory, and whether each is a link; those of folders end in `/`.
+/// The names of one folder, as keys in one piece of memory, and whether each is a link; those of folders end
+/// in `/`.
 #[derive(Debug, Default)]
 struct Listing {
     keys: String,
@@ -207,7 +208,8 @@ fn text_range(entry: &std::ops::Range<u32>) -> std::ops::Range<usize> {
     entry.start as usize..entry.end as usize
 }
 
-/// What a name stands for, and whether it is a link to that: most file systems say so in the listing; links, and those that do not, need a look.
+/// What a name stands for, and whether it is a link to that: most file systems say so in the listing; links,
+/// and those that do not, need a look.
 fn kind(folder: &OwnedFd, name: &[u8], listed: FileType, follow_links: bool) -> (FileType, bool) {
     let look = |flags| {
         statat(folder, name, flags).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))

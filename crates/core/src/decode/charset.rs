@@ -158,7 +158,8 @@ fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading<'static>> {
     if zeros * 100 < sample.len() || stray * 50 > zeros {
         return None;
     }
-    // In UTF-16 every space has its zero byte; a text of single bytes that lost a few characters to zeros has more spaces without.
+    // In UTF-16 every space has its zero byte; a text of single bytes that lost a few characters to zeros has
+    // more spaces without.
     let is_sparse = zeros * 8 < sample.len() || !sample.is_ascii();
     if bare_spaces(sample) > zeros || is_sparse && is_plain_text_between_zeros(sample) {
         return None;
@@ -179,7 +180,8 @@ fn bare_spaces(sample: &[u8]) -> usize {
     sample.chunks_exact(2).filter(is_bare).count()
 }
 
-/// What is left without the zeros is UTF-8 without controls. UTF-16 of most scripts has both bytes that are none and controls.
+/// What is left without the zeros is UTF-8 without controls. UTF-16 of most scripts has both bytes that are
+/// none and controls.
 fn is_plain_text_between_zeros(sample: &[u8]) -> bool {
     // The sample may end inside a character.
     let is_utf8 = match str::from_utf8(sample) {

@@ -1,4 +1,5 @@
-//! A thousand random histories of JSON Lines files: no article is lost, merged or doubled, and each correction is one version.
+//! A thousand random histories of JSON Lines files: no article is lost, merged or doubled, and each
+//! correction is one version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, FileTimes};
