@@ -239,7 +239,7 @@ fn source(source: &FileSource) -> FilesConfig {
         exclude: source.exclude.clone(),
         format: match source.format {
             Format::Text => barid_watcher::Format::Text,
-            Format::Jsonl => barid_watcher::Format::JsonLines(Fields {
+            Format::Jsonl => barid_watcher::Format::JsonLines(Box::new(Fields {
                 text: fields.text.clone(),
                 headline: fields.headline.clone(),
                 published: fields.published.clone(),
@@ -248,7 +248,9 @@ fn source(source: &FileSource) -> FilesConfig {
                 author: fields.author.clone(),
                 publisher: fields.publisher.clone(),
                 language: fields.language.clone(),
-            }),
+                keywords: fields.keywords.clone(),
+                modified: fields.modified.clone(),
+            })),
         },
         charset: source.charset.clone(),
         settle_ms: i64::try_from(source.settle_ms).unwrap_or(i64::MAX),

@@ -3,6 +3,7 @@
 //! Order: empty, known magic number, byte order mark, UTF-16 by its zero bytes, UTF-8, declared charset, statistics. UTF-8 wins over a
 //! declared charset, because bytes that happen to be valid UTF-8 beyond a few characters *are* UTF-8, and servers label it wrongly.
 //! A document of which most non-ASCII characters are valid UTF-8 stays UTF-8: each bad sequence costs one U+FFFD, never the page.
+//! A zero byte that is no half of UTF-16 costs itself: it is taken out and noted.
 //!
 //! Lines are found in the input (code units for UTF-16), so that their byte ranges tile the input whatever the charset:
 //! no charset read here uses 0x0A or 0x0D inside a character. Stateful ISO-2022-JP is decoded by one decoder fed line by line.
@@ -16,6 +17,7 @@ use crate::repair;
 mod charset;
 mod legacy;
 mod lines;
+mod nul;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +37,7 @@ pub struct Decoded<'a> {
     pub replaced: u32,
     /// Every line, in order; their byte ranges tile the input. Never empty.
     pub lines: Vec<Line>,
-    /// Lines whose text was changed (`mojibake_repaired`), in order.
+    /// Lines whose text was changed (`mojibake_repaired`, `nul_removed`), in order.
     pub notes: Vec<Note>,
     /// How text offsets inside a line map back to input bytes.
     units: Units,
@@ -181,7 +183,9 @@ pub fn decode<'a>(bytes: &'a [u8], declared: Option<&str>) -> Result<Decoded<'a>
     if decoded.replaced > 0 && too_damaged(&decoded) {
         return Err(Undecodable::Charset { charset: decoded.charset });
     }
+    nul::remove(&mut decoded.text, &mut decoded.lines, &mut decoded.notes);
     repair::repair_document(&mut decoded.text, &mut decoded.lines, &mut decoded.notes);
+    decoded.notes.sort_by_key(|note| note.line);
     Ok(decoded)
 }
 

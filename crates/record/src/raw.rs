@@ -66,7 +66,8 @@ pub struct RawDocument {
     pub id: String,
     /// The configured source.
     pub source_id: String,
-    /// The document's canonical key within its source: a path below the source's root, an item id. Never its content.
+    /// The document's canonical key within its source: the first path of a text file, an item's or a line's
+    /// id or address; a hash of the content only where a line has neither.
     pub key: String,
     /// Where the bytes were read, for people: `file:///...`.
     pub uri: String,

@@ -50,21 +50,22 @@ pub struct FilesConfig {
     /// Whether this is history: such documents go to [`barid_record::Topic::Backfill`], which is read when nothing live waits. The versions of one document
     /// keep their order only within one topic: let a source stay what it is.
     pub backfill: bool,
-    /// The charset of text files, where it is known better than the text says itself. JSON Lines are UTF-8.
+    /// The charset of the files, where it is known better than the text says itself. Lines that are UTF-8 are
+    /// read as that.
     pub charset: Option<String>,
     /// A file is complete when its size and modification time have not changed for this many milliseconds, unless its writer was
     /// seen closing it or renaming it into place, which is sooner.
     pub settle_ms: i64,
     /// A file seen open for writing is read as it is when nothing was written for this many milliseconds and it was still not closed.
     pub open_limit_ms: i64,
-    /// Seconds from the end of one scan to the next, at least; large trees wait longer, so that scanning takes at most 0.5 % of a core.
+    /// Seconds from the start of one scan to the next. Where looking through the folders alone takes more
+    /// than a tenth of that, it is done less often, and the log and a metric say so.
     pub rescan_seconds: u32,
     /// A document larger than this, unpacked, is rejected.
     pub max_document_bytes: usize,
     /// So many bytes of a rejected input are kept for `barid rejected`; the rest is counted.
     pub max_rejected_bytes: usize,
-    /// Whether links to files and folders are followed. A link into one of its own parent folders never is. A change behind a link to a
-    /// file is found by the rescans alone.
+    /// Whether links to files and folders are followed. A link into one of its own parent folders never is.
     pub follow_symlinks: bool,
 }
 
@@ -94,7 +95,7 @@ pub enum Format {
     /// One file, one document.
     Text,
     /// One line, one document: a JSON object.
-    JsonLines(Fields),
+    JsonLines(Box<Fields>),
 }
 
 /// Where the parts of a document are in a line's JSON object: member names, `a.b.c` for nested ones, `a.0` into arrays.
@@ -108,8 +109,10 @@ pub struct Fields {
     pub published: Option<String>,
     /// The article's address.
     pub url: Option<String>,
-    /// What names the document within the file, in text or number. Without it, its byte offset does: then a file that is rotated gives
-    /// its new articles as revisions of the old ones, so name an id where files rotate.
+    /// What names the document within the source, in text or number: the same id in another file is the same
+    /// article, and a newer version where it says something else. Without it the address names it, as long as
+    /// headline or text stays; without both, headline and text do, and a correction is another article. See
+    /// `docs/files.md`.
     pub id: Option<String>,
     /// The byline.
     pub author: Option<String>,
@@ -117,6 +120,10 @@ pub struct Fields {
     pub publisher: Option<String>,
     /// A BCP-47 tag.
     pub language: Option<String>,
+    /// Categories and keywords: a list, or a text with commas.
+    pub keywords: Option<String>,
+    /// When it was last changed, in any form.
+    pub modified: Option<String>,
 }
 
 impl Default for Fields {
@@ -130,6 +137,8 @@ impl Default for Fields {
             author: None,
             publisher: None,
             language: None,
+            keywords: None,
+            modified: None,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 
+use crate::targets::{Linked, Targets, steps};
 use crate::{filter, key};
 
 /// What happened.
@@ -46,6 +48,7 @@ pub(crate) struct Watches {
     /// Absent where the kernel gives none: then there are scans only.
     inotify: Option<OwnedFd>,
     folders: HashMap<i32, Vec<Folder>>,
+    targets: Targets,
     max_folders: usize,
     unwatched: usize,
     warned: bool,
@@ -64,6 +67,7 @@ impl Watches {
         let mut watches = Self {
             inotify: None,
             folders: HashMap::new(),
+            targets: Targets::default(),
             max_folders,
             unwatched: 0,
             warned: false,
@@ -78,21 +82,13 @@ impl Watches {
 
     /// Watches a folder (again, if it is already). To be called before the folder is listed.
     pub(crate) fn add(&mut self, source: usize, key: &str, path: &Path) {
-        let Some(inotify) = &self.inotify else {
-            self.unwatched += 1;
-            return;
-        };
-        let flags = WatchFlags::CREATE
-            | WatchFlags::MODIFY
-            | WatchFlags::CLOSE_WRITE
-            | WatchFlags::MOVED_TO
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        match inotify::add_watch(inotify, path, flags) {
-            Ok(watch) => {
+        match self.watch(path) {
+            Ok(Some(watch)) => {
                 if self.folders.len() >= self.max_folders && !self.folders.contains_key(&watch) {
-                    // The only way to fail is that it is gone already.
-                    let _ = inotify::remove_watch(inotify, watch);
+                    if let Some(inotify) = self.inotify.as_ref().filter(|_| !self.targets.has(watch)) {
+                        // The only way to fail is that it is gone already.
+                        let _ = inotify::remove_watch(inotify, watch);
+                    }
                     self.limited("`max_watched_folders` is reached");
                     return;
                 }
@@ -105,9 +101,41 @@ impl Watches {
                 }
             }
             Err(Errno::NOSPC) => self.limited("the system's limit `fs.inotify.max_user_watches` is reached"),
-            // Gone or unreadable: listing it says so.
-            Err(_) => self.unwatched += 1,
+            // None at all; or gone or unreadable: listing it says so.
+            Ok(None) | Err(_) => self.unwatched += 1,
         }
+    }
+
+    /// Watches what a link leads over, as far as that can be: the scans find the rest. To be called before
+    /// the link is followed.
+    pub(crate) fn add_link(&mut self, linked: &Linked) {
+        if self.inotify.is_none() || self.targets.is_full() {
+            return;
+        }
+        for (folder, name) in steps(&linked.path) {
+            match self.watch(&folder) {
+                Ok(Some(watch)) => self.targets.add(watch, name.as_bytes().to_vec(), linked),
+                Err(Errno::NOSPC) => self.warn("the system's limit `fs.inotify.max_user_watches` is reached"),
+                Ok(None) | Err(_) => (),
+            }
+        }
+    }
+
+    /// Begins anew with links: a scan of everything meets them again.
+    pub(crate) fn forget_links(&mut self) {
+        self.targets.clear();
+    }
+
+    /// Watches a folder; `None` where that cannot be.
+    fn watch(&mut self, path: &Path) -> Result<Option<i32>, Errno> {
+        let Some(inotify) = &self.inotify else { return Ok(None) };
+        let flags = WatchFlags::CREATE
+            | WatchFlags::MODIFY
+            | WatchFlags::CLOSE_WRITE
+            | WatchFlags::MOVED_TO
+            | WatchFlags::MOVE_SELF
+            | WatchFlags::ONLYDIR;
+        inotify::add_watch(inotify, path, flags).map(Some)
     }
 
     fn limited(&mut self, limit: &str) {
@@ -144,6 +172,7 @@ impl Watches {
     /// Takes what has happened, in order.
     pub(crate) fn take(&mut self, tell: &mut dyn FnMut(Event)) {
         let Some(inotify) = &self.inotify else { return };
+        let mut led_over = Vec::new();
         let mut events = Reader::new(inotify, self.buffer.spare_capacity_mut());
         // The only error is that there is nothing more for now.
         while let Ok(event) = events.next() {
@@ -153,17 +182,47 @@ impl Watches {
             } else if happened.intersects(ReadFlags::IGNORED | ReadFlags::MOVE_SELF) {
                 // Gone, or elsewhere: there its new parent tells of it.
                 self.folders.remove(&event.wd());
-            } else if let Some(name) = event.file_name()
-                && let Some(folders) = self.folders.get(&event.wd())
-            {
+            } else if let Some(name) = event.file_name() {
                 let name = name.to_bytes();
-                for (source, folder) in folders {
+                for (source, folder) in self.folders.get(&event.wd()).into_iter().flatten() {
                     if let Some(event) = event_of(*source, folder, name, happened) {
                         tell(event);
                     }
                 }
+                for linked in self.targets.of(event.wd(), name) {
+                    if let Some(event) = event_behind(linked, happened) {
+                        tell(event);
+                    }
+                    if happened.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
+                        led_over.push(linked.clone());
+                    }
+                }
             }
         }
+        // They may lead elsewhere now.
+        led_over.iter().for_each(|linked| self.add_link(linked));
+    }
+}
+
+/// What happened to a link when that happened to what it leads over.
+fn event_behind(linked: &Linked, happened: ReadFlags) -> Option<Event> {
+    let Linked { source, key, is_folder, .. } = linked;
+    if *is_folder {
+        let is_other = happened.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+        return is_other.then(|| Event::Folder(*source, key.clone()));
+    }
+    happened_to_file(happened).map(|happened| Event::File(*source, key.clone(), happened))
+}
+
+fn happened_to_file(happened: ReadFlags) -> Option<Happened> {
+    if happened.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
+        Some(Happened::Finished)
+    } else if happened.contains(ReadFlags::MODIFY) {
+        Some(Happened::Written)
+    } else if happened.contains(ReadFlags::CREATE) {
+        Some(Happened::Created)
+    } else {
+        None
     }
 }
 
@@ -182,14 +241,5 @@ fn event_of(source: usize, folder: &str, name: &[u8], happened: ReadFlags) -> Op
             .intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO)
             .then_some(Event::Folder(source, key));
     }
-    let happened = if happened.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
-        Happened::Finished
-    } else if happened.contains(ReadFlags::MODIFY) {
-        Happened::Written
-    } else if happened.contains(ReadFlags::CREATE) {
-        Happened::Created
-    } else {
-        return None;
-    };
-    Some(Event::File(source, key, happened))
+    happened_to_file(happened).map(|happened| Event::File(source, key, happened))
 }

@@ -1,22 +1,29 @@
 //! One file's way in: is it new, is it complete, what does it say, is that news? Documents and checkpoints leave in one unit.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use barid_log::{Control, Wish, Worker, failpoint};
 use barid_record::{Collector, Reason};
+use bytes::Bytes;
 use rustix::fs::{AtFlags, fstat, statat};
 use rustix::io::Errno;
 
-use crate::checkpoint::{Checkpoint, FILES, files_prefix};
+use crate::checkpoint::{Checkpoint, FILES, More, files_prefix};
 use crate::deliver::Delivery;
 use crate::filter::Packing;
+use crate::jsonl::Reel;
+use crate::large::Large;
+use crate::mend::Mend;
 use crate::metrics::Metrics;
 use crate::order::ORDER;
 use crate::outbox::{Outbox, Sender};
 use crate::read::{self, Reader, Reading};
+use crate::sketch::Sketch;
 use crate::source::{Source, sources};
 use crate::stamp::{Familiar, GRAIN_MS, Known, PathId, Stamp};
+use crate::texts::Text;
 use crate::walk::Found;
 use crate::{Config, FilesConfig, Format, Phase, Progress, Summary, WatcherError};
 
@@ -59,6 +66,17 @@ pub(crate) enum Outcome {
         /// The file as it is now.
         stamp: Stamp,
     },
+    /// It can be read, but the others have their turn first.
+    Later,
+}
+
+/// When a file is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// As it is met.
+    First,
+    /// After all others.
+    Last,
 }
 
 /// Where documents come in.
@@ -70,8 +88,16 @@ pub(crate) struct Intake<'a> {
     pub(crate) outbox: Outbox,
     known: Known,
     pub(crate) reader: Reader,
-    /// The files whose checkpoints are in the unit being gathered.
-    gathered: HashSet<PathId>,
+    /// What the unit being gathered changes: a look-up in the log does not see it yet.
+    gathered: HashMap<Vec<u8>, Bytes>,
+    /// Files of lines that are read in slices.
+    pub(crate) reels: HashMap<PathId, Reel>,
+    /// Files over the limit that are read in slices.
+    pub(crate) large: HashMap<PathId, Large>,
+    /// Absent in a run that only drains: there is no news that could wait.
+    pub(crate) is_live: bool,
+    /// Time spent with files that were not known as they are.
+    pub(crate) reading: Duration,
     /// Files and folders that could not be read the last time.
     pub(crate) failing: HashSet<PathId>,
 }
@@ -83,6 +109,7 @@ pub(crate) struct Current<'a> {
     pub(crate) found: &'a Found<'a>,
     pub(crate) now_ms: i64,
     pub(crate) path: PathId,
+    pub(crate) turn: Turn,
     table_key: &'a [u8],
 }
 
@@ -92,6 +119,7 @@ impl<'a> Intake<'a> {
         config: &Config,
         worker: Box<dyn Worker>,
         around: Surroundings<'a>,
+        is_live: bool,
     ) -> Result<Self, WatcherError> {
         let sources = sources(config, around.metrics)?;
         let sender = Sender {
@@ -105,16 +133,29 @@ impl<'a> Intake<'a> {
         };
         let mut outbox = Outbox::new(worker, sender)?;
         let mut known = Known::default();
-        for source in &sources {
-            outbox.scan(&files_prefix(&source.config.id), &mut |table_key, value| {
+        let mut earlier = Vec::new();
+        for (index, source) in sources.iter().enumerate() {
+            let prefix = files_prefix(&source.config.id);
+            outbox.scan(&prefix, &mut |table_key, value| {
                 let path = PathId::of(table_key);
-                match Checkpoint::from_bytes(value) {
-                    Some(checkpoint) if source.is_done(&checkpoint) => known.done(path, &checkpoint.stamp),
-                    Some(_) | None => known.unfinished(path),
+                let checkpoint = Checkpoint::from_bytes(value);
+                match checkpoint {
+                    Some(checkpoint) => {
+                        if source.is_done(&checkpoint) {
+                            known.done(path, &checkpoint.stamp);
+                        } else {
+                            known.unfinished(path);
+                        }
+                        if checkpoint.more.is_of_earlier_form && source.config.format == Format::Text {
+                            let key = String::from_utf8_lossy(&table_key[prefix.len()..]).into_owned();
+                            earlier.push((index, key, checkpoint));
+                        }
+                    }
+                    None => known.unfinished(path),
                 }
             })?;
         }
-        Ok(Self {
+        let mut intake = Self {
             sources,
             around,
             phase: Phase::FirstScan,
@@ -122,9 +163,27 @@ impl<'a> Intake<'a> {
             outbox,
             known,
             reader: Reader::default(),
-            gathered: HashSet::new(),
+            gathered: HashMap::new(),
+            reels: HashMap::new(),
+            large: HashMap::new(),
+            is_live,
+            reading: Duration::ZERO,
             failing: HashSet::new(),
-        })
+        };
+        intake.take_over(earlier)?;
+        Ok(intake)
+    }
+
+    /// Notes where the contents are that 0.1.0 read.
+    fn take_over(&mut self, earlier: Vec<(usize, String, Checkpoint)>) -> Result<(), WatcherError> {
+        for (source, path, checkpoint) in earlier {
+            self.settle(source, &path, &checkpoint.sha256, &path)?;
+            let mut table_key = files_prefix(&self.sources[source].config.id);
+            table_key.extend_from_slice(path.as_bytes());
+            self.set_state(&table_key, Checkpoint { more: More::default(), ..checkpoint }.to_bytes());
+            self.flush_if_full()?;
+        }
+        Ok(())
     }
 
     pub(crate) fn now_ms(&self) -> i64 {
@@ -137,6 +196,7 @@ impl<'a> Intake<'a> {
         source: usize,
         found: &Found<'_>,
         writer: Writer,
+        turn: Turn,
     ) -> Result<Outcome, WatcherError> {
         self.outbox.tend()?;
         self.summary.files_seen += 1;
@@ -144,11 +204,18 @@ impl<'a> Intake<'a> {
         let mut table_key = files_prefix(&self.sources[source].config.id);
         table_key.extend_from_slice(found.key.as_bytes());
         let path = PathId::of(&table_key);
-        let current = Current { source, found, path, table_key: &table_key, now_ms: self.now_ms() };
+        let current = Current { source, found, path, turn, table_key: &table_key, now_ms: self.now_ms() };
         match self.open_changed(&current) {
             Ok(None) => Ok(Outcome::Done),
-            Ok(Some((file, stamp))) => self.take(&current, &file, stamp, writer),
+            Ok(Some((file, stamp))) => {
+                let start = Instant::now();
+                let outcome = self.take(&current, &file, stamp, writer);
+                self.reading += start.elapsed();
+                outcome
+            }
             Err(error) => {
+                self.reels.remove(&current.path);
+                self.large.remove(&current.path);
                 self.fault(&current, error);
                 Ok(Outcome::Done)
             }
@@ -196,8 +263,16 @@ impl<'a> Intake<'a> {
         stamp: Stamp,
     ) -> Result<Outcome, WatcherError> {
         let previous = self.checkpoint(current)?;
+        // Its article may have moved to a path that comes further on.
+        if previous.is_some() && current.turn == Turn::First {
+            return Ok(Outcome::Later);
+        }
         let source = &self.sources[current.source];
+        let limit_bytes = source.config.max_document_bytes;
         let (packing, _) = Packing::of(current.found.key);
+        if stamp.size > limit_bytes as u64 {
+            return self.take_large(current, file, stamp, previous);
+        }
         let reading = match self.reader.whole(file, &stamp, packing, &source.config) {
             Ok(reading) => reading,
             Err(error) => {
@@ -211,25 +286,87 @@ impl<'a> Intake<'a> {
             return Ok(Outcome::Wait { due_ms, stamp: changed });
         }
         let (Reading::Text { sha256, .. } | Reading::Refused { sha256, .. }) = reading;
-        let limit_bytes = source.config.max_document_bytes;
         let too_large = matches!(reading, Reading::Refused { reason: Reason::TooLarge, .. });
-        // What was too large is no news while it still is.
-        let is_same =
-            |previous: Checkpoint| previous.sha256 == sha256 && (too_large || !previous.may_fit(limit_bytes));
-        if previous.is_some_and(is_same) {
+        if is_same(previous.as_ref(), &sha256, too_large, limit_bytes) {
             self.unchanged(current);
-        } else {
-            let delivery = Delivery::of_file(reading, sha256);
-            if delivery.refused.is_some() {
-                self.reader.shrink(KEPT_BUFFER_BYTES);
-            }
-            self.deliver(current, current.found.key, Collector::File, None, delivery);
+            let more = previous.map(|previous| previous.more).unwrap_or_default();
+            return self.keep_document(current, stamp, sha256, too_large.then_some(limit_bytes), more);
         }
-        let lines = Checkpoint::refused(too_large.then_some(limit_bytes));
-        self.keep(current, &Checkpoint { stamp, complete: true, sha256, lines });
+        let oddities = match reading {
+            Reading::Text { tail_bytes, is_plain, .. } => (tail_bytes, is_plain),
+            Reading::Refused { .. } => (0, false),
+        };
+        let delivery = Delivery::of_file(reading, sha256);
+        if delivery.refused.is_some() {
+            self.reader.shrink(KEPT_BUFFER_BYTES);
+            return self.refuse_document(
+                current,
+                stamp,
+                delivery,
+                too_large.then_some(limit_bytes),
+                previous,
+            );
+        }
+        let text = self.text_of(current, &stamp, &sha256, &delivery.body, previous.as_ref())?;
+        let more = More { sketch: Sketch::of(&delivery.body), ..More::default() };
+        let key = match text {
+            Text::Moved(key) => {
+                self.moved(current);
+                key
+            }
+            Text::News(key) => {
+                self.count_packing(oddities.0, oddities.1);
+                self.deliver(current, &key, Collector::File, None, delivery);
+                key
+            }
+        };
+        self.settle(current.source, current.found.key, &sha256, &key)?;
+        let more = More { key: (key != current.found.key).then_some(key), ..more };
+        self.keep_document(current, stamp, sha256, None, more)
+    }
+
+    /// Hands over a file that is no document. It stays what it was: the next reading may be good.
+    pub(crate) fn refuse_document(
+        &mut self,
+        current: &Current<'_>,
+        stamp: Stamp,
+        delivery: Delivery,
+        limit_bytes: Option<usize>,
+        previous: Option<Checkpoint>,
+    ) -> Result<Outcome, WatcherError> {
+        let more = previous.map(|previous| previous.more).unwrap_or_default();
+        let sha256 = delivery.sha256;
+        let key = more.key.clone().unwrap_or_else(|| current.found.key.to_owned());
+        self.deliver(current, &key, Collector::File, None, delivery);
+        self.keep_document(current, stamp, sha256, limit_bytes, more)
+    }
+
+    /// Puts the checkpoint of a document into the unit.
+    pub(crate) fn keep_document(
+        &mut self,
+        current: &Current<'_>,
+        stamp: Stamp,
+        sha256: [u8; 32],
+        limit_bytes: Option<usize>,
+        more: More,
+    ) -> Result<Outcome, WatcherError> {
+        let lines = Checkpoint::refused(limit_bytes);
+        self.keep(current, &Checkpoint { stamp, complete: true, sha256, lines, more });
         self.flush_if_full()?;
         Ok(Outcome::Done)
     }
+}
+
+/// Whether a file says what its checkpoint says. What was too large is no news while it still is.
+pub(crate) fn is_same(
+    previous: Option<&Checkpoint>,
+    sha256: &[u8; 32],
+    too_large: bool,
+    limit_bytes: usize,
+) -> bool {
+    previous.is_some_and(|previous| {
+        previous.sha256 == *sha256 && !previous.more.is_moved && (too_large || !previous.may_fit(limit_bytes))
+    })
 }
 
 /// Memory for archives that is kept from one file to the next.
@@ -241,12 +378,32 @@ impl Intake<'_> {
         if !self.known.has(current.path) {
             return Ok(None);
         }
-        // What is still being gathered is not visible to a look-up.
-        if self.gathered.contains(&current.path) {
-            self.flush()?;
-        }
-        let value = self.outbox.get(current.table_key)?;
+        let value = self.state(current.table_key)?;
         Ok(value.and_then(|value| Checkpoint::from_bytes(&value)))
+    }
+
+    /// The value of a key, what is being gathered included.
+    pub(crate) fn state(&mut self, table_key: &[u8]) -> Result<Option<Bytes>, WatcherError> {
+        match self.gathered.get(table_key) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.outbox.get(table_key),
+        }
+    }
+
+    /// Sets a key, in the unit being gathered.
+    pub(crate) fn set_state(&mut self, table_key: &[u8], value: Bytes) {
+        self.outbox.put(table_key, value.clone());
+        self.gathered.insert(table_key.to_vec(), value);
+    }
+
+    /// What is at a path must be looked at again.
+    pub(crate) fn forget(&mut self, path: PathId) {
+        self.known.unfinished(path);
+    }
+
+    /// Whether large files are read in slices.
+    pub(crate) fn is_sliced(&self) -> bool {
+        self.is_live && self.phase != Phase::Draining
     }
 
     pub(crate) fn unchanged(&mut self, current: &Current<'_>) {
@@ -255,10 +412,30 @@ impl Intake<'_> {
         self.around.metrics.unchanged.inc();
     }
 
+    /// An article is under another path than before, and the same.
+    fn moved(&mut self, current: &Current<'_>) {
+        self.unchanged(current);
+        self.around.metrics.odd.moved.inc();
+    }
+
+    /// Counts something odd that was read all the same.
+    pub(crate) fn count_mended(&self, fault: Mend) {
+        self.around.metrics.odd.mended.with_label_values(&[fault.name()]).inc();
+    }
+
+    pub(crate) fn count_packing(&self, tail_bytes: u64, is_plain: bool) {
+        if tail_bytes > 0 {
+            self.count_mended(Mend::PackedTail);
+            self.around.metrics.odd.tail_bytes.inc_by(tail_bytes);
+        }
+        if is_plain {
+            self.count_mended(Mend::NotPacked);
+        }
+    }
+
     /// Puts the file's checkpoint into the unit, and into memory.
     pub(crate) fn keep(&mut self, current: &Current<'_>, checkpoint: &Checkpoint) {
-        self.outbox.put(current.table_key, checkpoint.to_bytes());
-        self.gathered.insert(current.path);
+        self.set_state(current.table_key, checkpoint.to_bytes());
         if checkpoint.complete {
             self.known.done(current.path, &checkpoint.stamp);
         } else {

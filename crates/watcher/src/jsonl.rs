@@ -1,12 +1,15 @@
 //! JSON Lines: one line, one document; a file is read on from where it was left.
 //!
 //! The checkpoint says how many bytes were read, with a proof: the SHA-256 of their first and last 4 KiB. Reading goes on behind them while
-//! the proof holds and the file has only grown. Anything else (cut, rewritten, rotated, renamed over, packed anew) is read from its start
-//! again. That costs reading, not repeated documents: the table remembers each line by its key (32 bytes of state a line, on disk only),
-//! and a line that is there with the same content gives nothing. Not seen is one case: a change in the middle of what was read, in
-//! place, together with growth.
+//! the proof holds and the file has only grown. Anything else (cut, rewritten, rotated, renamed, packed) is
+//! read from its start. That costs reading, not repeated documents: which article a line is does not hang on
+//! where it stands (see [`crate::identity`]), and what was delivered is known (about 80 bytes of state a
+//! line, on disk only). Not seen is one case: a change in the middle of what was read, in place, together
+//! with growth.
 //!
 //! A last line without an end is read once the file is settled, and again when the file grows: its beginning is where reading goes on.
+//!
+//! A large file is read in slices, between which the others have their turn.
 
 use std::fs::File;
 use std::io;
@@ -18,12 +21,15 @@ use bytes::Bytes;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::{Checkpoint, Lines, lines_prefix};
+use crate::checkpoint::{Checkpoint, Lines, More, article, earlier_line, place_of_inode};
 use crate::deliver::{Delivery, Refusal};
-use crate::fields;
+use crate::fields::{self, Line};
 use crate::filter::Packing;
+use crate::held::{Held, HeldLine};
+use crate::identity::{Articles, Name, Saying, Word, all_of};
 use crate::intake::{Current, Intake, Outcome, changed_meanwhile};
 use crate::lines::LineReader;
+use crate::mend::Mend;
 use crate::read::Reading;
 use crate::stamp::{GRAIN_MS, Stamp};
 use crate::{Fields, WatcherError};
@@ -36,21 +42,49 @@ enum End {
     Unfinished,
     /// The run is to stop.
     Stopped,
+    /// The others have their turn.
+    Paused,
     /// The archive is damaged here.
     Damaged(String),
 }
 
 /// A file whose lines are being read.
-struct Reel<'a> {
+pub(crate) struct Reel {
     reader: LineReader,
     stamp: Stamp,
     lines: Lines,
-    /// The first line is looked up: it may have been read before, without its end.
-    is_first: bool,
+    /// It was begun by an earlier reading: what was met then is forgotten.
+    is_resumed: bool,
+    /// It was read to its end before, and what is read now stands behind that: nobody moved it here from
+    /// elsewhere.
+    is_fresh: bool,
+    /// The file was read under another path: its lines are as old as they were there.
+    is_moved: bool,
+    /// Its end was reached since it was begun.
+    has_ended: bool,
+    /// 0.1.0 read it.
+    is_earlier: bool,
     /// A last line without an end is complete.
     is_settled: bool,
-    fields: &'a Fields,
+    fields: Fields,
+    charset: Option<String>,
+    held: Held,
+    /// Where this slice ends.
+    slice_end: u64,
 }
+
+impl Reel {
+    /// The newest words of an article stand in the file. True if an older line of it was held.
+    fn stands(&mut self, name: &Name, at: usize) -> bool {
+        // Where all is new there is nothing to hold.
+        !self.is_fresh && !matches!(name, Name::Content(_)) && self.held.stands(name, at)
+    }
+}
+
+/// What is read of one file before the others have their turn.
+pub(crate) const SLICE_BYTES: u64 = 8 << 20;
+/// Files that are held open between two slices; the others begin when one of these ends.
+pub(crate) const MOST_REELS: usize = 4;
 
 /// Lines between two looks at whether the run is to stop.
 const LINES_BETWEEN_LOOKS: u64 = 256;
@@ -65,32 +99,67 @@ impl Intake<'_> {
         due_ms: i64,
         fields: &Fields,
     ) -> Result<Outcome, WatcherError> {
-        let previous = self.checkpoint(current)?;
-        let opened = file.try_clone().and_then(|file| open(File::from(file), current, &stamp, previous));
-        let (reader, lines) = match opened {
-            Ok(opened) => opened,
+        let waiting = self.reels.remove(&current.path);
+        if waiting.is_none() && self.is_sliced() && stamp.size > SLICE_BYTES && self.reels.len() >= MOST_REELS
+        {
+            return Ok(Outcome::Later);
+        }
+        let opened = match file.try_clone().map(File::from) {
+            Ok(file) => self.reel(current, file, &stamp, waiting, fields),
+            Err(error) => Ok(Err(error)),
+        };
+        let mut reel = match opened? {
+            Ok(reel) => reel,
             Err(error) => return Ok(self.no_lines(current, &error)),
         };
-        let is_settled = current.now_ms >= due_ms;
-        let mut reel = Reel { reader, stamp, lines, is_first: true, is_settled, fields };
+        reel.is_settled = current.now_ms >= due_ms;
+        reel.slice_end = if self.is_sliced() { reel.reader.prefix.bytes() + SLICE_BYTES } else { u64::MAX };
         let end = match self.read_lines(current, &mut reel) {
             Ok(end) => end?,
             Err(error) => return Ok(self.no_lines(current, &error)),
         };
         failpoint("watcher.read.after");
-        if let End::Damaged(problem) = &end
+        if matches!(end, End::Paused) {
+            self.keep_place(current, &reel, false);
+            self.flush_if_full()?;
+            self.reels.insert(current.path, reel);
+            return Ok(Outcome::Later);
+        }
+        self.end_of(current, file, reel, &end, due_ms)
+    }
+
+    fn end_of(
+        &mut self,
+        current: &Current<'_>,
+        file: &OwnedFd,
+        mut reel: Reel,
+        end: &End,
+        due_ms: i64,
+    ) -> Result<Outcome, WatcherError> {
+        let stamp = reel.stamp;
+        if let End::Damaged(problem) = end
             && let Some(outcome) = self.reject_archive(current, file, &stamp, &reel, problem)?
         {
             return Ok(outcome);
         }
+        reel.has_ended |= matches!(end, End::OfFile | End::Unfinished);
         let changed = changed_meanwhile(file, &stamp);
-        let has_rested = current.now_ms >= stamp.modified_ms().min(current.now_ms) + GRAIN_MS || is_settled;
+        let has_rested =
+            current.now_ms >= stamp.modified_ms().min(current.now_ms) + GRAIN_MS || reel.is_settled;
         let complete = changed.is_none()
             && match end {
                 End::OfFile => has_rested,
                 End::Damaged(_) => true,
-                End::Unfinished | End::Stopped => false,
+                End::Unfinished | End::Stopped | End::Paused => false,
             };
+        if complete || matches!(end, End::OfFile) && changed.is_none() {
+            self.release(current, &mut reel)?;
+        }
+        if complete {
+            reel.is_earlier = false;
+            self.note_place(current, &reel);
+            self.count_oddities(&reel.reader);
+        }
         self.keep_place(current, &reel, complete);
         self.flush_if_full()?;
         Ok(if complete {
@@ -100,16 +169,108 @@ impl Intake<'_> {
         })
     }
 
+    /// Remembers under which path a file was read, by its inode, with the proof of what was in it.
+    fn note_place(&mut self, current: &Current<'_>, reel: &Reel) {
+        let table_key = place_of_inode(&self.sources[current.source].config.id, reel.stamp.inode);
+        let prefix = &reel.reader.prefix;
+        let place =
+            [&prefix.bytes().to_be_bytes(), &prefix.proof()[..], current.found.key.as_bytes()].concat();
+        self.set_state(&table_key, place.into());
+    }
+
+    /// Whether this file, with what is in it, was read under another path: the inode alone says nothing, it
+    /// may be used again.
+    fn came_from_elsewhere(
+        &mut self,
+        current: &Current<'_>,
+        file: &File,
+        packing: Packing,
+        charset: Option<&str>,
+        stamp: &Stamp,
+    ) -> Result<io::Result<bool>, WatcherError> {
+        let place = self.state(&place_of_inode(&self.sources[current.source].config.id, stamp.inode))?;
+        let Some((bytes, rest)) = place.as_deref().and_then(|place| place.split_first_chunk::<8>()) else {
+            return Ok(Ok(false));
+        };
+        let Some((proof, path)) = rest.split_first_chunk::<32>() else { return Ok(Ok(false)) };
+        if path == current.found.key.as_bytes() {
+            return Ok(Ok(false));
+        }
+        let found = io::Seek::rewind(&mut &*file)
+            .and_then(|()| file.try_clone())
+            .and_then(|file| LineReader::resume(file, packing, charset, u64::from_be_bytes(*bytes), proof));
+        Ok(match found {
+            Ok(reader) => Ok(reader.is_some()),
+            Err(error) if is_of_the_system(&error) => Err(error),
+            Err(_) => Ok(false),
+        })
+    }
+
+    fn count_oddities(&self, reader: &LineReader) {
+        let (tail_bytes, is_plain) = reader.oddities();
+        self.count_packing(tail_bytes, is_plain);
+    }
+
     fn no_lines(&mut self, current: &Current<'_>, error: &io::Error) -> Outcome {
         self.fault(current, error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error));
         Outcome::Done
+    }
+
+    /// The file, wound to where reading goes on. The outer error is the log's, the inner one the file's.
+    fn reel(
+        &mut self,
+        current: &Current<'_>,
+        file: File,
+        stamp: &Stamp,
+        waiting: Option<Reel>,
+        fields: &Fields,
+    ) -> Result<io::Result<Reel>, WatcherError> {
+        let (packing, _) = Packing::of(current.found.key);
+        if let Some(mut reel) = waiting {
+            if reel.stamp == *stamp {
+                return Ok(Ok(reel));
+            }
+            let (bytes, proof) = (reel.reader.prefix.bytes(), reel.reader.prefix.proof());
+            let is_plain = packing == Packing::Plain && reel.stamp.inode == stamp.inode;
+            let file = file.try_clone();
+            let again = file
+                .and_then(|file| LineReader::resume(file, packing, reel.charset.as_deref(), bytes, &proof));
+            if let (true, Ok(Some(reader))) = (is_plain, again) {
+                (reel.reader, reel.stamp) = (reader, *stamp);
+                return Ok(Ok(reel));
+            }
+        }
+        let previous = self.checkpoint(current)?;
+        let charset = self.sources[current.source].config.charset.clone();
+        let is_earlier = previous.as_ref().is_some_and(|previous| previous.more.is_earlier);
+        let is_moved = match self.came_from_elsewhere(current, &file, packing, charset.as_deref(), stamp)? {
+            Ok(is_moved) => is_moved,
+            Err(error) => return Ok(Err(error)),
+        };
+        let opened = io::Seek::rewind(&mut &file)
+            .and_then(|()| open(file, packing, charset.as_deref(), stamp, previous));
+        Ok(opened.map(|(reader, lines, is_fresh)| Reel {
+            reader,
+            stamp: *stamp,
+            lines,
+            is_resumed: lines.count > 0,
+            is_fresh,
+            is_moved,
+            has_ended: is_fresh,
+            is_earlier,
+            is_settled: false,
+            fields: fields.clone(),
+            charset,
+            held: Held::default(),
+            slice_end: u64::MAX,
+        }))
     }
 
     /// The outer error is the file's, the inner one the log's.
     fn read_lines(
         &mut self,
         current: &Current<'_>,
-        reel: &mut Reel<'_>,
+        reel: &mut Reel,
     ) -> io::Result<Result<End, WatcherError>> {
         let config = &self.sources[current.source].config;
         let (limit, most_kept) = (config.max_document_bytes, config.max_rejected_bytes);
@@ -124,7 +285,6 @@ impl Intake<'_> {
             if let Err(error) = self.take_line(current, reel) {
                 return Ok(Err(error));
             }
-            reel.is_first = false;
             if !reel.reader.line.has_end {
                 return Ok(Ok(End::OfFile));
             }
@@ -145,77 +305,217 @@ impl Intake<'_> {
                     return Ok(Ok(End::Stopped));
                 }
             }
+            if reel.reader.prefix.bytes() >= reel.slice_end {
+                return Ok(Ok(End::Paused));
+            }
         }
     }
 
     /// Hands one line over, unless it is known.
-    fn take_line(&mut self, current: &Current<'_>, reel: &Reel<'_>) -> Result<(), WatcherError> {
+    fn take_line(&mut self, current: &Current<'_>, reel: &mut Reel) -> Result<(), WatcherError> {
         let line = &reel.reader.line;
         let content = line.content();
-        if content.trim_ascii().is_empty() && line.long_sha256().is_none() {
+        let is_blank = content.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0);
+        if is_blank && line.long_sha256().is_none() {
+            // Zeros are what a disk left of a file that was made long before it was written.
+            if content.contains(&0) && line.has_end {
+                self.count_mended(Mend::Control);
+            }
             return Ok(());
         }
         let read = match line.long_sha256() {
             Some(_) => Err((Reason::TooLarge, format!("a line of {} bytes", line.bytes))),
-            None => fields::read(content, reel.fields).map_err(|problem| (Reason::BadJson, problem)),
+            None => fields::read(content, reel.charset.as_deref(), &reel.fields)
+                .map_err(|problem| (Reason::BadJson, problem)),
         };
-        let place = reel.reader.prefix.bytes().to_string();
-        let id = read.as_ref().ok().and_then(|read| read.id.as_deref()).unwrap_or(&place);
-        // In these keys the first `#` ends the path.
-        let key = format!("{}#{id}", current.found.key.replace('#', "%23"));
         let sha256 = line.long_sha256().unwrap_or_else(|| Sha256::digest(content).into());
-        let is_doubtful = reel.is_first || reel.lines.restarts > 0;
-        if !self.is_news(current, &key, &sha256, is_doubtful)? {
-            return Ok(());
-        }
-        let delivery = match read {
-            Ok(read) => Delivery {
-                sha256: Sha256::digest(&read.text).into(),
-                read_sha256: sha256,
-                body: Bytes::from(read.text),
-                hints: read.hints,
-                refused: None,
-            },
+        match read {
+            Ok(read) => self.take_article(current, reel, read, &sha256),
             Err((reason, detail)) => {
                 let kept = if reason == Reason::BadJson { content } else { &line.kept };
                 let dropped_bytes =
                     if reason == Reason::BadJson { 0 } else { line.bytes - line.kept.len() as u64 };
-                Delivery {
+                let delivery = Delivery {
                     sha256,
                     read_sha256: sha256,
                     body: Bytes::copy_from_slice(kept),
                     hints: Hints::default(),
                     refused: Some(Refusal { reason, detail, dropped_bytes }),
+                };
+                let place = reel.reader.prefix.bytes().to_string();
+                let earlier = reel.is_earlier.then_some((&*place, &sha256));
+                if self.is_unread_news(current, &sha256, earlier)? {
+                    // Nothing goes on under this key: it says where the line stood, for people.
+                    let number = reel.lines.count + 1;
+                    let key = format!("{}#L{number}", current.found.key);
+                    self.deliver(current, &key, Collector::JsonLines, Some(number), delivery);
                 }
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands over the article of a line, unless it is known.
+    fn take_article(
+        &mut self,
+        current: &Current<'_>,
+        reel: &mut Reel,
+        line: Line,
+        sha256: &[u8; 32],
+    ) -> Result<(), WatcherError> {
+        let saying = Saying::of(&line, current.found.key);
+        let mut name = Name::of(&line);
+        let (mut articles, at, word) = loop {
+            let mut articles = self.articles(current, reel, &name, &line, sha256, &saying)?;
+            let has_versions = !matches!(name, Name::Content(_));
+            let stands_behind = reel.is_resumed || has_versions && reel.held.meet(&name);
+            match articles.hear(&name, &saying, stands_behind) {
+                (_, Word::NoName) => name = Name::by_content(&line),
+                (at, word) => break (articles, at, word),
             }
         };
-        self.deliver(current, &key, Collector::JsonLines, Some(reel.lines.count + 1), delivery);
+        let number = reel.lines.count + 1;
+        match word {
+            Word::News(key) => {
+                reel.stands(&name, at);
+                self.keep_articles(current, &name, &articles);
+                self.deliver_line(current, &key, number, line);
+            }
+            Word::Known => {
+                let was_held = reel.stands(&name, at);
+                if was_held {
+                    articles.keeps_old_lines(at);
+                }
+                if was_held || articles.has_moved() {
+                    self.keep_articles(current, &name, &articles);
+                }
+                self.unchanged(current);
+            }
+            Word::Back(_) | Word::Past if reel.is_fresh => {
+                if let Some(key) = articles.take_back(&name, at, &saying, true) {
+                    self.keep_articles(current, &name, &articles);
+                    self.deliver_line(current, &key, number, line);
+                }
+            }
+            Word::Back(_) if !reel.is_moved => {
+                let delivery = delivery_of(line);
+                let line = HeldLine { at, name: name.clone(), saying, number, delivery };
+                if !reel.held.hold(line) {
+                    articles.keeps_old_lines(at);
+                    self.keep_articles(current, &name, &articles);
+                    self.unchanged(current);
+                }
+            }
+            Word::Past | Word::Back(_) | Word::NoName => self.unchanged(current),
+        }
         Ok(())
     }
 
-    /// Remembers what is under a key in a JSON Lines file; false if that is what was there already.
-    fn is_news(
+    /// The articles of a name. What 0.1.0 delivered is among them.
+    fn articles(
         &mut self,
         current: &Current<'_>,
-        key: &str,
+        reel: &Reel,
+        name: &Name,
+        line: &Line,
         sha256: &[u8; 32],
-        is_doubtful: bool,
-    ) -> Result<bool, WatcherError> {
-        let mut table_key = lines_prefix(&self.sources[current.source].config.id);
-        table_key.extend_from_slice(&Sha256::digest(key)[..16]);
-        if is_doubtful && self.outbox.get(&table_key)?.is_some_and(|known| known == sha256[..16]) {
-            self.unchanged(current);
-            return Ok(false);
+        saying: &Saying,
+    ) -> Result<Articles, WatcherError> {
+        let stored = self.state(&article(&self.sources[current.source].config.id, &name.hash()))?;
+        let mut articles = stored.and_then(|value| Articles::from_bytes(name, &value)).unwrap_or_default();
+        if articles.is_empty() && reel.is_earlier {
+            let place = reel.reader.prefix.bytes();
+            if self.adopt(current, &mut articles, line, place, sha256, saying)? {
+                self.keep_articles(current, name, &articles);
+            }
         }
-        self.outbox.put(&table_key, Bytes::copy_from_slice(&sha256[..16]));
+        Ok(articles)
+    }
+
+    fn keep_articles(&mut self, current: &Current<'_>, name: &Name, articles: &Articles) {
+        let table_key = article(&self.sources[current.source].config.id, &name.hash());
+        self.set_state(&table_key, articles.to_bytes(name).into());
+    }
+
+    fn deliver_line(&mut self, current: &Current<'_>, key: &str, number: u64, line: Line) {
+        line.mended.iter().for_each(|fault| self.count_mended(*fault));
+        self.deliver(current, key, Collector::JsonLines, Some(number), delivery_of(line));
+    }
+
+    /// Looks a line up as 0.1.0 would have; true where its article goes on under the key it had then.
+    fn adopt(
+        &mut self,
+        current: &Current<'_>,
+        articles: &mut Articles,
+        line: &Line,
+        place: u64,
+        sha256: &[u8; 32],
+        saying: &Saying,
+    ) -> Result<bool, WatcherError> {
+        let by_id = line.id.is_some();
+        let key = earlier_key(current.found.key, &line.id.clone().unwrap_or_else(|| place.to_string()));
+        let table_key = earlier_line(&self.sources[current.source].config.id, &key);
+        let known = self.outbox.get(&table_key)?;
+        let is_same = known.as_deref().is_some_and(|known| known == &sha256[..16]);
+        match (known, is_same) {
+            (Some(_), true) => articles.adopt(saying, key),
+            // Another text under the same id is its newer version. At the same place it may be anything.
+            (Some(_), false) if by_id => articles.adopt_other(saying, key),
+            (Some(_) | None, _) => return Ok(false),
+        }
         Ok(true)
     }
 
-    /// Puts the checkpoint into the unit.
-    fn keep_place(&mut self, current: &Current<'_>, reel: &Reel<'_>, complete: bool) {
+    /// Whether what could not be read was not met before, wherever. `earlier`: where it stands, and its
+    /// SHA-256.
+    fn is_unread_news(
+        &mut self,
+        current: &Current<'_>,
+        sha256: &[u8; 32],
+        earlier: Option<(&str, &[u8; 32])>,
+    ) -> Result<bool, WatcherError> {
+        let source_id = &self.sources[current.source].config.id;
+        let name = Name::Unread(*sha256);
+        let table_key = article(source_id, &name.hash());
+        let earlier = earlier
+            .map(|(place, sha256)| (earlier_line(source_id, &earlier_key(current.found.key, place)), sha256));
+        let mut is_known = self.state(&table_key)?.is_some();
+        if let (false, Some((key, sha256))) = (is_known, earlier) {
+            is_known = self.outbox.get(&key)?.is_some_and(|known| known == sha256[..16]);
+        }
+        if is_known {
+            self.unchanged(current);
+            return Ok(false);
+        }
+        self.set_state(&table_key, Articles::default().to_bytes(&name).into());
+        Ok(true)
+    }
+
+    /// Hands over what was held: it is the file's last word.
+    fn release(&mut self, current: &Current<'_>, reel: &mut Reel) -> Result<(), WatcherError> {
+        for line in reel.held.release() {
+            let HeldLine { at, name, saying, number, delivery } = line;
+            let stored = self.state(&article(&self.sources[current.source].config.id, &name.hash()))?;
+            let Some(mut articles) = stored.and_then(|value| Articles::from_bytes(&name, &value)) else {
+                continue;
+            };
+            let Some(key) = articles.take_back(&name, at, &saying, false) else { continue };
+            self.keep_articles(current, &name, &articles);
+            self.deliver(current, &key, Collector::JsonLines, Some(number), delivery);
+        }
+        Ok(())
+    }
+
+    /// Puts the checkpoint into the unit. While lines are held it stays where it was: they are found again
+    /// from there.
+    fn keep_place(&mut self, current: &Current<'_>, reel: &Reel, complete: bool) {
+        if !reel.held.is_empty() {
+            return;
+        }
         let lines = Lines { offset_bytes: reel.reader.prefix.bytes(), ..reel.lines };
         let sha256 = reel.reader.prefix.proof();
-        self.keep(current, &Checkpoint { stamp: reel.stamp, complete, sha256, lines });
+        let more = More { has_ended: reel.has_ended, is_earlier: reel.is_earlier, ..More::default() };
+        self.keep(current, &Checkpoint { stamp: reel.stamp, complete, sha256, lines, more });
     }
 
     /// Hands over an archive that breaks off, as it is. Its good lines are already on their way.
@@ -224,7 +524,7 @@ impl Intake<'_> {
         current: &Current<'_>,
         file: &OwnedFd,
         stamp: &Stamp,
-        reel: &Reel<'_>,
+        reel: &Reel,
         problem: &str,
     ) -> Result<Option<Outcome>, WatcherError> {
         let source = &self.sources[current.source];
@@ -245,42 +545,59 @@ impl Intake<'_> {
         let reading =
             Reading::Refused { reason: Reason::BadCompression, detail, kept, sha256, dropped_bytes };
         let delivery = Delivery::of_file(reading, sha256);
-        if self.is_news(current, current.found.key, &sha256, true)? {
+        if self.is_unread_news(current, &sha256, None)? {
             self.deliver(current, current.found.key, Collector::File, None, delivery);
         }
         Ok(None)
     }
 }
 
-/// Opens the lines that were not read yet, and says what was read before them.
+/// In the keys of 0.1.0 the first `#` ended the path.
+fn earlier_key(path: &str, name: &str) -> String {
+    format!("{}#{name}", path.replace('#', "%23"))
+}
+
+fn delivery_of(line: Line) -> Delivery {
+    Delivery {
+        sha256: Sha256::digest(&line.text).into(),
+        read_sha256: all_of(&line),
+        body: Bytes::from(line.text),
+        hints: line.hints,
+        refused: None,
+    }
+}
+
+/// Opens the lines that were not read yet, and says what was read before them, and whether what follows was
+/// proved to stand behind that.
 fn open(
     file: File,
-    current: &Current<'_>,
+    packing: Packing,
+    charset: Option<&str>,
     stamp: &Stamp,
     previous: Option<Checkpoint>,
-) -> io::Result<(LineReader, Lines)> {
-    let (packing, _) = Packing::of(current.found.key);
+) -> io::Result<(LineReader, Lines, bool)> {
     let packing = if stamp.size == 0 { Packing::Plain } else { packing };
-    let Some(previous) = previous else { return Ok((LineReader::new(file, packing)?, Lines::default())) };
+    let Some(previous) = previous else {
+        return Ok((LineReader::new(file, packing, charset)?, Lines::default(), false));
+    };
     let has_only_grown = match packing {
         Packing::Plain => {
-            previous.stamp.inode == stamp.inode
-                && previous.lines.offset_bytes <= stamp.size
-                && (!previous.complete || previous.stamp.size < stamp.size)
+            previous.stamp.inode == stamp.inode && (!previous.complete || previous.stamp.size < stamp.size)
         }
         Packing::Gzip | Packing::Zstd => !previous.complete && previous.stamp == *stamp,
     };
-    if has_only_grown {
+    // What 0.1.0 read is read once more: its articles get names that are no places.
+    if has_only_grown && !previous.more.is_of_earlier_form {
         let lines = previous.lines;
-        match LineReader::resume(file.try_clone()?, packing, lines.offset_bytes, &previous.sha256) {
-            Ok(Some(reader)) => return Ok((reader, lines)),
+        match LineReader::resume(file.try_clone()?, packing, charset, lines.offset_bytes, &previous.sha256) {
+            Ok(Some(reader)) => return Ok((reader, lines, previous.more.has_ended)),
             Err(error) if is_of_the_system(&error) => return Err(error),
             Ok(None) | Err(_) => (),
         }
     }
     io::Seek::rewind(&mut &file)?;
     let lines = Lines { restarts: previous.lines.restarts + 1, ..Lines::default() };
-    Ok((LineReader::new(file, packing)?, lines))
+    Ok((LineReader::new(file, packing, charset)?, lines, false))
 }
 
 /// Whether the system failed to give the bytes, and not the bytes to make sense.

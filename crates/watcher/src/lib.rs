@@ -6,10 +6,12 @@
 //! kernel events --+      stamp          settled, closed                         SHA-256
 //! ```
 //!
-//! A document is named by its path below the source's root, and only by that: never by its first line, inode or modification time. Those
-//! merely decide whether a file is read again; whether it is news is decided by the SHA-256 of its content. So the same content gives
-//! nothing, changed content at a known path gives the document again (the stage calls it a revision), and one content at two paths gives
-//! two documents. This crate does not parse text: see `barid-stage`.
+//! A text file is named by the first path its text had: never by its first line, inode or modification time.
+//! Those merely decide whether a file is read again; whether it is news is decided by the SHA-256 of its
+//! content. So the same content gives nothing, also under another name once the first is gone; changed
+//! content at a known path gives the document again (the stage calls it a revision); and one content at two
+//! paths gives two documents (`texts.rs`). A line of JSON Lines is named by its id, address or content,
+//! wherever it stands (`identity.rs`). This crate does not parse text: see `barid-stage`.
 
 pub mod feeds;
 
@@ -23,6 +25,7 @@ mod run;
 mod events;
 mod pending;
 mod source;
+mod targets;
 mod walk;
 
 mod filter;
@@ -31,11 +34,18 @@ mod key;
 mod deliver;
 mod intake;
 mod jsonl;
+mod large;
 mod read;
+mod texts;
+mod unpack;
 
 mod fields;
+mod held;
+mod identity;
 mod lines;
 mod links;
+mod mend;
+mod sketch;
 mod stamp;
 
 mod checkpoint;

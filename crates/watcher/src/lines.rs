@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use sha2::{Digest, Sha256};
 
 use crate::filter::Packing;
+use crate::unpack::{Unpacked, Utf16, utf16_order};
 
 /// Bytes of the head, and of the tail, of what was read that must be unchanged for reading to go on behind it.
 const PROOF_BYTES: usize = 4096;
@@ -45,9 +46,43 @@ impl Prefix {
     }
 }
 
+/// The bytes of a file, unpacked, as UTF-8 or in a charset in which a line end is one byte.
+enum Input {
+    AsItIs(BufReader<Unpacked<'static>>),
+    Utf16(Box<Utf16<BufReader<Unpacked<'static>>>>),
+}
+
+impl Input {
+    fn new(file: File, packing: Packing, charset: Option<&str>) -> io::Result<Self> {
+        let file = BufReader::with_capacity(BUFFER_BYTES, file);
+        let mut plain = BufReader::with_capacity(BUFFER_BYTES, Unpacked::new(Box::new(file), packing)?);
+        let order = utf16_order(plain.fill_buf()?, charset);
+        Ok(match order {
+            None => Self::AsItIs(plain),
+            Some(big_endian) => Self::Utf16(Box::new(Utf16::new(plain, big_endian))),
+        })
+    }
+
+    fn unpacked(&self) -> &Unpacked<'static> {
+        match self {
+            Self::AsItIs(plain) => plain.get_ref(),
+            Self::Utf16(utf16) => utf16.get_ref().get_ref(),
+        }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::AsItIs(plain) => plain.read(into),
+            Self::Utf16(utf16) => utf16.read(into),
+        }
+    }
+}
+
 /// A file read line by line.
 pub(crate) struct LineReader {
-    input: BufReader<Box<dyn Read>>,
+    input: BufReader<Input>,
     /// What was read so far, the present line not included.
     pub(crate) prefix: Prefix,
     /// The present line.
@@ -78,42 +113,37 @@ const BUFFER_BYTES: usize = 128 << 10;
 
 impl LineReader {
     /// Starts at the beginning.
-    pub(crate) fn new(file: File, packing: Packing) -> io::Result<Self> {
-        let input: Box<dyn Read> = match packing {
-            Packing::Plain => Box::new(file),
-            Packing::Gzip => {
-                Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, file)))
-            }
-            Packing::Zstd => {
-                Box::new(zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER_BYTES, file))?)
-            }
-        };
-        let input = BufReader::with_capacity(BUFFER_BYTES, input);
+    pub(crate) fn new(file: File, packing: Packing, charset: Option<&str>) -> io::Result<Self> {
+        let input = BufReader::with_capacity(BUFFER_BYTES, Input::new(file, packing, charset)?);
         Ok(Self { input, prefix: Prefix::default(), line: LineBytes::default() })
     }
 
     /// Starts behind `bytes` bytes, if those are still the ones of that proof.
     pub(crate) fn resume(
-        file: File,
+        mut file: File,
         packing: Packing,
+        charset: Option<&str>,
         bytes: u64,
         proof: &[u8; 32],
     ) -> io::Result<Option<Self>> {
-        let reader = match packing {
-            Packing::Plain => Self::resume_plain(file, bytes)?,
-            Packing::Gzip | Packing::Zstd => {
-                let mut reader = Self::new(file, packing)?;
-                let mut piece = Vec::new();
-                while reader.prefix.bytes < bytes {
-                    let wanted = (bytes - reader.prefix.bytes).min(BUFFER_BYTES as u64);
-                    piece.clear();
-                    if (&mut reader.input).take(wanted).read_to_end(&mut piece)? == 0 {
-                        return Ok(None);
-                    }
-                    reader.prefix.extend(&piece);
+        let mut start = Vec::new();
+        (&file).take(4).read_to_end(&mut start)?;
+        file.rewind()?;
+        let is_as_it_is = packing == Packing::Plain && utf16_order(&start, charset).is_none();
+        let reader = if is_as_it_is {
+            Self::resume_plain(file, bytes)?
+        } else {
+            let mut reader = Self::new(file, packing, charset)?;
+            let mut piece = Vec::new();
+            while reader.prefix.bytes < bytes {
+                let wanted = (bytes - reader.prefix.bytes).min(BUFFER_BYTES as u64);
+                piece.clear();
+                if (&mut reader.input).take(wanted).read_to_end(&mut piece)? == 0 {
+                    return Ok(None);
                 }
-                reader
+                reader.prefix.extend(&piece);
             }
+            reader
         };
         Ok((reader.prefix.bytes == bytes && reader.prefix.proof() == *proof).then_some(reader))
     }
@@ -125,7 +155,17 @@ impl LineReader {
         file.seek(SeekFrom::Start(bytes - proof_bytes))?;
         (&file).take(proof_bytes).read_to_end(&mut prefix.tail)?;
         file.seek(SeekFrom::Start(bytes))?;
-        Ok(Self { prefix, ..Self::new(file, Packing::Plain)? })
+        // What is there has been looked at: it is not UTF-16, however it goes on.
+        let file = BufReader::with_capacity(BUFFER_BYTES, file);
+        let plain = BufReader::new(Unpacked::new(Box::new(file), Packing::Plain)?);
+        let input = BufReader::with_capacity(BUFFER_BYTES, Input::AsItIs(plain));
+        Ok(Self { input, prefix, line: LineBytes::default() })
+    }
+
+    /// Bytes behind the last member of an archive that was read to its end, and whether it is no archive.
+    pub(crate) fn oddities(&self) -> (u64, bool) {
+        let unpacked = self.input.get_ref().unpacked();
+        (unpacked.tail_bytes, unpacked.is_plain)
     }
 
     /// Reads the next line into `line`; false at the end. Of a line longer than `limit` bytes, `most_kept` are kept.
@@ -203,7 +243,7 @@ mod tests {
     }
 
     fn all(content: &[u8], limit: usize, kept: usize) -> Vec<(String, u64, bool, bool)> {
-        let mut reader = LineReader::new(file(content), Packing::Plain).expect("plain");
+        let mut reader = LineReader::new(file(content), Packing::Plain, None).expect("plain");
         let mut lines = Vec::new();
         while reader.next(limit, kept).expect("readable") {
             let line = &reader.line;
@@ -234,7 +274,7 @@ mod tests {
             assert_eq!(lines[1], ("x".repeat(kept), 300_001, true, true));
             assert_eq!(lines[2], ("cd".into(), 3, true, false));
         }
-        let mut reader = LineReader::new(file(&long), Packing::Plain).expect("plain");
+        let mut reader = LineReader::new(file(&long), Packing::Plain, None).expect("plain");
         assert!(reader.next(1000, 5).expect("readable"));
         assert_eq!(reader.line.long_sha256(), Some(Sha256::digest(&long).into()));
     }
@@ -247,14 +287,14 @@ mod tests {
             (Packing::Zstd, zstd::encode_all(&content[..], 1).expect("in memory")),
         ];
         for (packing, stored) in packings {
-            let mut reader = LineReader::new(file(&stored), packing).expect("opened");
+            let mut reader = LineReader::new(file(&stored), packing, None).expect("opened");
             for _ in 0..2000 {
                 assert!(reader.next(100, 100).expect("readable"));
                 reader.accept();
             }
             let (bytes, proof) = (reader.prefix.bytes(), reader.prefix.proof());
             let resume = |stored: &[u8], bytes, proof: &[u8; 32]| {
-                LineReader::resume(file(stored), packing, bytes, proof).expect("readable")
+                LineReader::resume(file(stored), packing, None, bytes, proof).expect("readable")
             };
             let mut resumed = resume(&stored, bytes, &proof).expect("unchanged");
             assert!(resumed.next(100, 100).expect("readable"));
@@ -274,7 +314,7 @@ mod tests {
             prefix.proof()
         };
         let resume =
-            |content| LineReader::resume(file(content), Packing::Plain, content.len() as u64, &proof);
+            |content| LineReader::resume(file(content), Packing::Plain, None, content.len() as u64, &proof);
         assert!(resume(&content).expect("readable").is_some());
         assert!(resume(&changed).expect("readable").is_none());
     }

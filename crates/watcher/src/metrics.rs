@@ -6,6 +6,7 @@ use prometheus::{
 };
 
 use crate::WatcherError;
+use crate::mend::Mend;
 
 /// The watcher's metrics. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub(crate) document_bytes: IntCounter,
     /// `barid_watcher_unchanged_total`: files (or lines) looked at that gave nothing new.
     pub(crate) unchanged: IntCounter,
+    /// What is odd and was read all the same.
+    pub(crate) odd: Odd,
     /// `barid_watcher_rejected_total{reason}`.
     pub(crate) rejected: IntCounterVec,
     /// `barid_watcher_rejected_dropped_bytes_total`: bytes of rejected inputs over the limits, which are not kept.
@@ -26,6 +29,8 @@ pub struct Metrics {
     pub(crate) read_errors: IntCounterVec,
     /// `barid_watcher_rescan_duration_seconds`.
     pub(crate) rescan_duration: Histogram,
+    /// `barid_watcher_rescan_interval_seconds`.
+    pub(crate) rescan_interval: IntGauge,
     /// `barid_watcher_known_files`.
     pub(crate) known_files: IntGauge,
     /// `barid_watcher_pending_files`.
@@ -38,6 +43,44 @@ pub struct Metrics {
     pub(crate) unwatched_folders: IntGauge,
     /// `barid_watcher_notify_overflows_total`.
     pub(crate) notify_overflows: IntCounter,
+}
+
+/// What is odd and was read all the same. Cloning shares it.
+#[derive(Debug, Clone)]
+pub(crate) struct Odd {
+    /// `barid_watcher_moved_total`: text files that were renamed, moved or packed and keep their article.
+    pub(crate) moved: IntCounter,
+    /// `barid_watcher_mended_total{fault}`: articles that were read in spite of a fault.
+    pub(crate) mended: IntCounterVec,
+    /// `barid_watcher_packed_tail_bytes_total`: bytes behind the last gzip member, not read.
+    pub(crate) tail_bytes: IntCounter,
+}
+
+impl Odd {
+    fn register(registry: &Registry) -> Result<Self, WatcherError> {
+        let odd = Self {
+            moved: counter(
+                registry,
+                "barid_watcher_moved_total",
+                "Text files that were renamed, moved or packed and keep their article",
+            )?,
+            mended: counters(
+                registry,
+                "barid_watcher_mended_total",
+                "Articles read in spite of odd characters or packing, by the fault",
+                "fault",
+            )?,
+            tail_bytes: counter(
+                registry,
+                "barid_watcher_packed_tail_bytes_total",
+                "Bytes behind the last gzip member of a file, not read",
+            )?,
+        };
+        for fault in Mend::ALL {
+            odd.mended.with_label_values(&[fault.name()]);
+        }
+        Ok(odd)
+    }
 }
 
 /// Why something could not be read. None of these is a verdict: it is tried again.
@@ -99,6 +142,7 @@ impl Metrics {
                 "barid_watcher_unchanged_total",
                 "Files and lines that gave nothing new",
             )?,
+            odd: Odd::register(registry)?,
             rejected: counters(
                 registry,
                 "barid_watcher_rejected_total",
@@ -110,13 +154,9 @@ impl Metrics {
                 "barid_watcher_rejected_dropped_bytes_total",
                 "Bytes of rejected inputs over the limits, which are not kept",
             )?,
-            read_errors: counters(
-                registry,
-                "barid_watcher_read_errors_total",
-                "Failed reads of files and folders, each tried again at the next scan",
-                "reason",
-            )?,
+            read_errors: read_errors(registry)?,
             rescan_duration: duration(registry)?,
+            rescan_interval: interval(registry)?,
             known_files: gauge(registry, "barid_watcher_known_files", "Files that have a checkpoint")?,
             pending_files: gauge(
                 registry,
@@ -146,9 +186,6 @@ impl Metrics {
         };
         for reason in [Reason::TooLarge, Reason::BadCompression, Reason::BadJson] {
             metrics.rejected.with_label_values(&[reason.code()]);
-        }
-        for fault in ReadFault::ALL {
-            metrics.read_errors.with_label_values(&[fault.name()]);
         }
         Ok(metrics)
     }
@@ -186,6 +223,25 @@ fn gauge(registry: &Registry, name: &'static str, help: &str) -> Result<IntGauge
     add(registry, name, IntGauge::new(name, help))
 }
 
+fn read_errors(registry: &Registry) -> Result<IntCounterVec, WatcherError> {
+    const NAME: &str = "barid_watcher_read_errors_total";
+    let help = "Failed reads of files and folders, each tried again at the next scan";
+    let read_errors = counters(registry, NAME, help, "reason")?;
+    for fault in ReadFault::ALL {
+        read_errors.with_label_values(&[fault.name()]);
+    }
+    Ok(read_errors)
+}
+
+fn interval(registry: &Registry) -> Result<IntGauge, WatcherError> {
+    const NAME: &str = "barid_watcher_rescan_interval_seconds";
+    gauge(
+        registry,
+        NAME,
+        "Seconds from one scan to the next: more than rescan_seconds where looking through the folders takes long",
+    )
+}
+
 fn duration(registry: &Registry) -> Result<Histogram, WatcherError> {
     const NAME: &str = "barid_watcher_rescan_duration_seconds";
     let buckets = vec![0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0];
@@ -210,6 +266,7 @@ mod tests {
         };
         assert_eq!(labels("barid_watcher_rejected_total"), 3);
         assert_eq!(labels("barid_watcher_read_errors_total"), ReadFault::ALL.len());
+        assert_eq!(labels("barid_watcher_mended_total"), Mend::ALL.len());
         assert!(families.iter().all(|family| family.name().starts_with("barid_watcher_")));
         let again = Metrics::register(&registry).expect_err("taken").to_string();
         assert!(again.contains("barid_watcher_files_seen_total"), "{again}");

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::FilesConfig;
 use crate::filter::Packing;
 use crate::stamp::Stamp;
+use crate::unpack::Unpacked;
 use crate::walk::Found;
 
 /// What a whole file gave.
@@ -23,6 +24,10 @@ pub(crate) enum Reading<'a> {
         text: &'a [u8],
         /// SHA-256 of it.
         sha256: [u8; 32],
+        /// Bytes behind its archive, not read.
+        tail_bytes: u64,
+        /// It is named as packed, and is not.
+        is_plain: bool,
     },
     /// No text, for a reason.
     Refused {
@@ -69,33 +74,29 @@ impl Reader {
         packing: Packing,
         config: &FilesConfig,
     ) -> Result<Reading<'_>, Errno> {
-        if stamp.size > config.max_document_bytes as u64 {
-            let (kept, sha256, size_bytes) = self.start(file, config)?;
-            return Ok(Reading::Refused {
-                reason: Reason::TooLarge,
-                detail: format!("{size_bytes} bytes; the limit is {}", config.max_document_bytes),
-                dropped_bytes: size_bytes - kept.len() as u64,
-                kept,
-                sha256,
-            });
-        }
         let size = usize::try_from(stamp.size).unwrap_or(usize::MAX);
         if packing == Packing::Plain {
             read_to_end(file, size, &mut self.text)?;
-            return Ok(Reading::Text { sha256: Sha256::digest(&self.text).into(), text: &self.text });
+            let sha256 = Sha256::digest(&self.text).into();
+            return Ok(Reading::Text { sha256, text: &self.text, tail_bytes: 0, is_plain: false });
         }
         read_to_end(file, size, &mut self.packed)?;
         self.text.clear();
         let limit = config.max_document_bytes;
-        let refused = match unpack(packing, &self.packed, limit, &mut self.text) {
-            Ok(()) if self.text.len() <= limit => None,
-            Ok(()) => Some((Reason::TooLarge, format!("unpacks to more than {limit} bytes"))),
+        let unpacked = unpack(packing, &self.packed, limit, &mut self.text);
+        let (tail_bytes, is_plain) = *unpacked.as_ref().unwrap_or(&(0, false));
+        let refused = match unpacked {
+            Ok(_) if self.text.len() <= limit => None,
+            Ok(_) => Some((Reason::TooLarge, format!("unpacks to more than {limit} bytes"))),
             Err(problem) => {
                 Some((Reason::BadCompression, format!("{problem} after {} unpacked bytes", self.text.len())))
             }
         };
         Ok(match refused {
-            None => Reading::Text { sha256: Sha256::digest(&self.text).into(), text: &self.text },
+            None => {
+                let sha256 = Sha256::digest(&self.text).into();
+                Reading::Text { sha256, text: &self.text, tail_bytes, is_plain }
+            }
             Some((reason, detail)) => Reading::Refused {
                 reason,
                 detail,
@@ -153,18 +154,14 @@ fn read_to_end(file: impl AsFd, size: usize, into: &mut Vec<u8>) -> Result<(), E
     }
 }
 
-fn read_some(file: &impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
+pub(crate) fn read_some(file: &impl AsFd, into: &mut Vec<u8>) -> Result<usize, Errno> {
     rustix::io::retry_on_intr(|| rustix::io::read(file, spare_capacity(into)))
 }
 
-/// Unpacks all members or frames, up to one byte more than `limit`. No bytes are no archive, but an empty document.
-fn unpack(packing: Packing, packed: &[u8], limit: usize, into: &mut Vec<u8>) -> std::io::Result<()> {
-    let most = limit as u64 + 1;
-    let read = match packing {
-        _ if packed.is_empty() => Ok(0),
-        Packing::Plain => packed.take(most).read_to_end(into),
-        Packing::Gzip => flate2::read::MultiGzDecoder::new(packed).take(most).read_to_end(into),
-        Packing::Zstd => zstd::Decoder::with_buffer(packed)?.take(most).read_to_end(into),
-    };
-    read.map(|_| ())
+/// Unpacks all members or frames, up to one byte more than `limit`; returns the bytes behind them, and
+/// whether it is packed at all. No bytes are no archive, but an empty document.
+fn unpack(packing: Packing, packed: &[u8], limit: usize, into: &mut Vec<u8>) -> std::io::Result<(u64, bool)> {
+    let mut unpacked = Unpacked::new(Box::new(packed), packing)?;
+    (&mut unpacked).take(limit as u64 + 1).read_to_end(into)?;
+    Ok((unpacked.tail_bytes, unpacked.is_plain))
 }

@@ -1,13 +1,13 @@
 //! The watcher's loop: scan, look at what became complete, wait, scan again.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Wish, Worker, WorkerSpec};
@@ -17,10 +17,12 @@ use rustix::io::Errno;
 use crate::checkpoint::FILES;
 use crate::config::GROUP;
 use crate::events::{Event, Happened, Watches};
-use crate::intake::{Intake, Outcome, Surroundings, Writer};
+use crate::intake::{Intake, Outcome, Surroundings, Turn, Writer};
+use crate::jsonl::MOST_REELS;
 use crate::order::ORDER;
-use crate::pending::Pending;
+use crate::pending::{FileName, Pending};
 use crate::source::Source;
+use crate::targets::Linked;
 use crate::walk::{self, Found, Visitor};
 use crate::{Config, Metrics, Phase, Progress, Summary, WatcherError, key};
 
@@ -52,11 +54,14 @@ pub fn run(
     let around = Surroundings { clock: &clock, control, metrics, progress };
     let drains_only = control.wish() != Wish::Run;
     let mut run = Run {
-        intake: Intake::new(config, worker, around)?,
+        intake: Intake::new(config, worker, around, !drains_only)?,
         pending: Pending::default(),
         watches: (!drains_only).then(|| Watches::new(config.max_watched_folders)),
         appeared: BTreeSet::new(),
+        later: VecDeque::new(),
+        is_later: HashSet::new(),
         next_scan: Instant::now(),
+        is_stretched: false,
         has_lost_events: false,
         patience_ms: i64::MIN,
     };
@@ -71,8 +76,12 @@ const TICK: Duration = Duration::from_millis(100);
 /// A file written to for longer than this holds up the end of a run no more: the next run reads it.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
-/// Scanning takes at most one part in so many of a core.
-const SCAN_SHARE: u32 = 200;
+/// Looking through the folders takes at most one part in so many of the time, reading what is new not
+/// counted. Where that is more than `rescan_seconds` allow, the log and a metric say so.
+const SCAN_SHARE: u32 = 10;
+
+/// Time for the files that let the others go first, before the others are looked at again.
+const LATER: Duration = Duration::from_millis(100);
 
 struct Run<'a> {
     intake: Intake<'a>,
@@ -81,7 +90,12 @@ struct Run<'a> {
     watches: Option<Watches>,
     /// Folders to scan, by source and key.
     appeared: BTreeSet<(usize, String)>,
+    /// Files that let the others go first: large ones, and known texts that changed.
+    later: VecDeque<(FileName, Writer)>,
+    is_later: HashSet<FileName>,
     next_scan: Instant,
+    /// Scans come less often than they should.
+    is_stretched: bool,
     has_lost_events: bool,
     /// Until then the first scan, and the last, waits for files to settle, so that the order is that of the keys; in milliseconds since
     /// the Unix epoch.
@@ -105,14 +119,16 @@ impl Run<'_> {
             }
             self.drain()?;
         }
-        self.intake.summary.unfinished = self.pending.len() as u64;
+        self.intake.summary.unfinished = (self.pending.len() + self.later.len()) as u64;
         Ok(())
     }
 
     /// Waits for what becomes complete on its own.
     fn drain(&mut self) -> Result<(), WatcherError> {
         let end = Instant::now() + DRAIN_LIMIT;
-        while self.pending.is_settling() && self.intake.wish() == Wish::Drain && Instant::now() < end {
+        while self.intake.wish() == Wish::Drain
+            && (!self.later.is_empty() || self.pending.is_settling() && Instant::now() < end)
+        {
             self.turn()?;
         }
         if !self.pending.is_empty() {
@@ -128,6 +144,7 @@ impl Run<'_> {
     fn turn(&mut self) -> Result<(), WatcherError> {
         let until_due = self.pending.next_due_ms().map(|due_ms| due_ms.saturating_sub(self.intake.now_ms()));
         let until_due = until_due.map_or(TICK, |ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let until_due = if self.later.is_empty() { until_due } else { Duration::ZERO };
         match &self.watches {
             Some(watches) => watches.wait(until_due.min(TICK)),
             None => std::thread::sleep(until_due.min(TICK)),
@@ -141,6 +158,7 @@ impl Run<'_> {
             }
         }
         self.look_at_due(now_ms)?;
+        self.look_at_later()?;
         self.intake.flush()?;
         self.intake.outbox.tend()?;
         self.report();
@@ -163,7 +181,7 @@ impl Run<'_> {
                 let Source { config, filter, .. } = &intake.sources[source];
                 if !filter.takes(&key) {
                     // A link to a folder is told of as a file.
-                    if happened == Happened::Created
+                    if matches!(happened, Happened::Created | Happened::Finished)
                         && config.root.join(&*path(&key)).is_dir()
                         && filter.enters(&key)
                     {
@@ -199,16 +217,30 @@ impl Run<'_> {
         };
         let rescan_seconds =
             self.intake.sources.iter().map(|source| source.config.rescan_seconds).min().unwrap_or(60);
-        self.next_scan = start + Duration::from_secs(rescan_seconds.into());
+        self.intake.reading = Duration::ZERO;
         let mut is_stopped = false;
+        if let Some(watches) = &mut self.watches {
+            watches.forget_links();
+        }
+        // The first time the folders themselves have the first right to a watch.
+        if self.intake.phase != Phase::FirstScan {
+            self.watch_roots();
+        }
         for source in 0..self.intake.sources.len() {
             is_stopped = is_stopped || self.scan(source, "")?.is_break();
+        }
+        if self.intake.phase == Phase::FirstScan {
+            self.watch_roots();
         }
         self.patience_ms = i64::MIN;
         self.intake.flush()?;
         let took = start.elapsed();
         self.intake.around.metrics.rescan_duration.observe(took.as_secs_f64());
-        self.next_scan = self.next_scan.max(Instant::now() + took.saturating_mul(SCAN_SHARE));
+        self.plan_scan(
+            start,
+            took.saturating_sub(self.intake.reading),
+            Duration::from_secs(rescan_seconds.into()),
+        );
         if let Some(watches) = &mut self.watches {
             let (watched, unwatched) = watches.count();
             self.intake.around.metrics.watched_folders.set(gauge(watched));
@@ -218,10 +250,38 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Watches what the roots are reached over: another folder may come there.
+    fn watch_roots(&mut self) {
+        let Some(watches) = &mut self.watches else { return };
+        for (source, Source { config, .. }) in self.intake.sources.iter().enumerate() {
+            let path = absolute(&config.root);
+            watches.add_link(&Linked { source, key: String::new(), path, is_folder: true });
+        }
+    }
+
+    /// Sets when to scan again: so long after the start of this scan, in which looking alone took that long.
+    fn plan_scan(&mut self, start: Instant, looking: Duration, interval: Duration) {
+        let least = looking.saturating_mul(SCAN_SHARE);
+        let planned = interval.max(least);
+        // A scan that read for longer is followed by the next one at once.
+        self.next_scan = (start + planned).max(Instant::now() + looking);
+        let seconds = i64::try_from(planned.as_secs()).unwrap_or(i64::MAX);
+        self.intake.around.metrics.rescan_interval.set(seconds);
+        if least > interval && !std::mem::replace(&mut self.is_stretched, true) {
+            tracing::warn!(
+                rescan_seconds = interval.as_secs(),
+                seconds,
+                "looking through the folders takes {} ms: it is done every {seconds} s instead; hint: raise `rescan_seconds`, or keep fewer files there",
+                looking.as_millis()
+            );
+        }
+    }
+
     /// Scans one folder of a source, by its key.
     fn scan(&mut self, source: usize, folder: &str) -> Result<ControlFlow<()>, WatcherError> {
         let config = &self.intake.sources[source].config;
-        let (root, follow_links) = (config.root.clone(), config.follow_symlinks);
+        let follow_links = config.follow_symlinks;
+        let root = absolute(&config.root);
         walk::walk(&root, folder, follow_links, &mut Scan { run: self, source, root: &root })
     }
 
@@ -235,25 +295,61 @@ impl Run<'_> {
             return Ok(());
         }
         let mut writer = waited_for.unwrap_or(Writer::Unknown { since_ms: self.intake.now_ms() });
-        let mut outcome = self.intake.look(source, found, writer)?;
+        let mut outcome = self.intake.look(source, found, writer, Turn::First)?;
         while let Outcome::Wait { due_ms, stamp } = outcome
             && due_ms <= self.patience_ms
             && self.intake.wish() != Wish::Stop
         {
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(SETTLING);
+            self.intake.reading += SETTLING;
             self.intake.outbox.tend()?;
             if self.intake.now_ms() >= due_ms {
-                outcome = self.intake.look(source, found, writer)?;
+                outcome = self.intake.look(source, found, writer, Turn::First)?;
                 if matches!(outcome, Outcome::Wait { stamp: now, .. } if now != stamp) {
                     writer = Writer::Unknown { since_ms: self.intake.now_ms() };
                 }
             }
         }
         match outcome {
-            Outcome::Done if waited_for.is_some() => self.pending.remove(&name()),
-            Outcome::Done => (),
+            Outcome::Done | Outcome::Later if waited_for.is_some() => self.pending.remove(&name()),
+            Outcome::Done | Outcome::Later => (),
             Outcome::Wait { due_ms, stamp } => {
                 self.pending.wait(name(), self.intake.now_ms(), due_ms, stamp, writer);
+            }
+        }
+        if outcome == Outcome::Later {
+            self.put_off(name(), writer);
+        }
+        Ok(())
+    }
+
+    /// Lets the others go first.
+    fn put_off(&mut self, name: FileName, writer: Writer) {
+        if self.is_later.insert(name.clone()) {
+            self.later.push_back((name, writer));
+        }
+    }
+
+    /// Looks at the files that let the others go first, for a while. A large one that is not done goes behind
+    /// the next few.
+    fn look_at_later(&mut self) -> Result<(), WatcherError> {
+        let start = Instant::now();
+        let mut is_begun = false;
+        while self.intake.wish() != Wish::Stop {
+            let now_ms = self.intake.now_ms();
+            let has_time =
+                start.elapsed() < LATER && self.pending.next_due_ms().is_none_or(|due_ms| due_ms > now_ms);
+            if is_begun && !has_time {
+                break;
+            }
+            is_begun = true;
+            let Some((name, writer)) = self.later.pop_front() else { break };
+            let writer = self.pending.writer(&name).unwrap_or(writer);
+            if self.look_at(name.clone(), writer, Turn::Last)? == Outcome::Later {
+                let place = self.later.len().min(MOST_REELS - 1);
+                self.later.insert(place, (name, writer));
+            } else {
+                self.is_later.remove(&name);
             }
         }
         Ok(())
@@ -265,23 +361,31 @@ impl Run<'_> {
             if self.intake.wish() == Wish::Stop {
                 break;
             }
-            let (source, key) = &name;
-            let root = openat(CWD, &self.intake.sources[*source].config.root, ROOT, Mode::empty());
-            let Ok(root) = root else {
-                self.pending.remove(&name);
-                continue;
-            };
-            let found = Found { folder: root.as_fd(), name: &key::path_of(key), key };
             let since_ms = self.intake.now_ms();
             let writer = self.pending.writer(&name).unwrap_or(Writer::Unknown { since_ms });
-            match self.intake.look(*source, &found, writer)? {
-                Outcome::Done => self.pending.remove(&name),
-                Outcome::Wait { due_ms, stamp } => {
-                    self.pending.wait(name, self.intake.now_ms(), due_ms, stamp, writer);
-                }
+            if self.look_at(name.clone(), writer, Turn::First)? == Outcome::Later {
+                self.put_off(name, writer);
             }
         }
         Ok(())
+    }
+
+    fn look_at(&mut self, name: FileName, writer: Writer, turn: Turn) -> Result<Outcome, WatcherError> {
+        let (source, key) = &name;
+        let root = openat(CWD, &self.intake.sources[*source].config.root, ROOT, Mode::empty());
+        let Ok(root) = root else {
+            self.pending.remove(&name);
+            return Ok(Outcome::Done);
+        };
+        let found = Found { folder: root.as_fd(), name: &key::path_of(key), key, is_link: false };
+        let outcome = self.intake.look(*source, &found, writer, turn)?;
+        match outcome {
+            Outcome::Done | Outcome::Later => self.pending.remove(&name),
+            Outcome::Wait { due_ms, stamp } => {
+                self.pending.wait(name, self.intake.now_ms(), due_ms, stamp, writer);
+            }
+        }
+        Ok(outcome)
     }
 
     fn report(&self) {
@@ -291,10 +395,17 @@ impl Run<'_> {
     }
 }
 
+/// A file that settles soon is looked at again after this.
+const SETTLING: Duration = Duration::from_millis(5);
+
 const ROOT: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The path of a key below its root.
@@ -310,6 +421,19 @@ fn is_fresh(path: &Path) -> bool {
     path.metadata().is_ok_and(|status| status.len() == 0 && status.nlink() == 1)
 }
 
+impl Scan<'_, '_> {
+    fn watch_link(&mut self, key: &str, is_folder: bool) {
+        if let Some(watches) = &mut self.run.watches {
+            watches.add_link(&Linked {
+                source: self.source,
+                key: key.to_owned(),
+                path: self.root.join(&*path(key)),
+                is_folder,
+            });
+        }
+    }
+}
+
 /// A scan of one source.
 struct Scan<'a, 'b> {
     run: &'a mut Run<'b>,
@@ -318,10 +442,13 @@ struct Scan<'a, 'b> {
 }
 
 impl Visitor for Scan<'_, '_> {
-    fn folder(&mut self, key: &str) -> bool {
+    fn folder(&mut self, key: &str, is_link: bool) -> bool {
         let enters = key.is_empty() || self.run.intake.sources[self.source].filter.enters(key);
         if enters && let Some(watches) = &mut self.run.watches {
             watches.add(self.source, key, &self.root.join(&*path(key)));
+        }
+        if enters && is_link {
+            self.watch_link(key, true);
         }
         enters
     }
@@ -333,6 +460,9 @@ impl Visitor for Scan<'_, '_> {
         self.run.intake.outbox.tend()?;
         if self.run.intake.sources[self.source].filter.takes(found.key) {
             // Who is writing to it must be known by now.
+            if found.is_link {
+                self.watch_link(found.key, false);
+            }
             self.run.take_events();
             self.run.meet(self.source, found)?;
         }

@@ -16,11 +16,11 @@ pub(crate) struct Source {
 impl Source {
     /// Whether the file of that checkpoint need not be read again as long as it stays as it is.
     pub(crate) fn is_done(&self, checkpoint: &Checkpoint) -> bool {
-        let may_fit = match self.config.format {
-            Format::Text => checkpoint.may_fit(self.config.max_document_bytes),
-            Format::JsonLines(_) => false,
+        let is_open = match self.config.format {
+            Format::Text => checkpoint.may_fit(self.config.max_document_bytes) || checkpoint.more.is_moved,
+            Format::JsonLines(_) => checkpoint.more.is_earlier,
         };
-        checkpoint.complete && !may_fit
+        checkpoint.complete && !is_open
     }
 
     /// The address of the file of that key.

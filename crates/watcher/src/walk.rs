@@ -22,12 +22,14 @@ pub(crate) struct Found<'a> {
     pub(crate) name: &'a [u8],
     /// Its key: see [`crate::key`].
     pub(crate) key: &'a str,
+    /// It is a link to a file.
+    pub(crate) is_link: bool,
 }
 
 /// What a walk reports to.
 pub(crate) trait Visitor {
-    /// A folder is about to be listed, `""` the first; false passes over it.
-    fn folder(&mut self, key: &str) -> bool;
+    /// A folder is about to be listed, `""` the first; false passes over it. It may be a link to one.
+    fn folder(&mut self, key: &str, is_link: bool) -> bool;
     /// A file, or a link to one. Breaking ends the walk.
     fn file(&mut self, found: &Found<'_>) -> Result<ControlFlow<()>, WatcherError>;
     /// Something that could not be listed.
@@ -46,7 +48,7 @@ pub(crate) fn walk(
 ) -> Result<ControlFlow<()>, WatcherError> {
     let mut walk = Walk { follow_links, visitor, key: String::new(), parents: Vec::new() };
     match walk.descend(root, from) {
-        Ok(folder) => walk.folder(folder),
+        Ok(folder) => walk.folder(folder, false),
         Err(error) => {
             walk.visitor.fault(from, error);
             Ok(ControlFlow::Continue(()))
@@ -82,7 +84,7 @@ impl Walk<'_> {
         if self.follow_links { flags } else { flags | OFlags::NOFOLLOW }
     }
 
-    fn folder(&mut self, folder: OwnedFd) -> Result<ControlFlow<()>, WatcherError> {
+    fn folder(&mut self, folder: OwnedFd, is_link: bool) -> Result<ControlFlow<()>, WatcherError> {
         let id = match fstat(&folder) {
             Ok(stat) => folder_id(&stat),
             Err(error) => {
@@ -94,7 +96,7 @@ impl Walk<'_> {
             self.visitor.fault(&self.key, Errno::LOOP);
             return Ok(ControlFlow::Continue(()));
         }
-        if !self.visitor.folder(&self.key) {
+        if !self.visitor.folder(&self.key, is_link) {
             return Ok(ControlFlow::Continue(()));
         }
         let listing = match Listing::read(&folder, self.follow_links) {
@@ -116,7 +118,7 @@ impl Walk<'_> {
         listing: &Listing,
     ) -> Result<ControlFlow<()>, WatcherError> {
         let length = self.key.len();
-        for entry in &listing.entries {
+        for (entry, is_link) in &listing.entries {
             let name_key = listing.key(entry);
             if length > 0 {
                 self.key.push('/');
@@ -124,7 +126,7 @@ impl Walk<'_> {
             let flow = if let Some(name_key) = name_key.strip_suffix('/') {
                 self.key.push_str(name_key);
                 match openat(folder, &*key::path_of(name_key), self.flags(FOLDER), Mode::empty()) {
-                    Ok(inner) => self.folder(inner)?,
+                    Ok(inner) => self.folder(inner, *is_link)?,
                     Err(error) => {
                         self.visitor.fault(&self.key, error);
                         ControlFlow::Continue(())
@@ -133,7 +135,7 @@ impl Walk<'_> {
             } else {
                 self.key.push_str(name_key);
                 let name = key::path_of(name_key);
-                self.visitor.file(&Found { folder, name: &name, key: &self.key })?
+                self.visitor.file(&Found { folder, name: &name, key: &self.key, is_link: *is_link })?
             };
             self.key.truncate(length);
             if flow.is_break() {
@@ -151,11 +153,12 @@ fn folder_id(stat: &Stat) -> FolderId {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-/// The names of one folder, as keys in one piece of memory; those of folders end in `/`.
+/// The names of one folder, as keys in one piece of memory, and whether each is a link; those of folders end
+/// in `/`.
 #[derive(Debug, Default)]
 struct Listing {
     keys: String,
-    entries: Vec<std::ops::Range<u32>>,
+    entries: Vec<(std::ops::Range<u32>, bool)>,
 }
 
 /// Bytes of names taken from the system at once.
@@ -172,19 +175,19 @@ impl Listing {
             if filter::is_ignored(name, true) {
                 continue;
             }
-            let kind = kind(folder, name, entry.file_type(), follow_links);
+            let (kind, is_link) = kind(folder, name, entry.file_type(), follow_links);
             if kind == FileType::Directory {
-                listing.push(name, true);
+                listing.push(name, true, is_link);
             } else if kind == FileType::RegularFile && !filter::is_ignored(name, false) {
-                listing.push(name, false);
+                listing.push(name, false, is_link);
             }
         }
         let Self { keys, entries } = &mut listing;
-        entries.sort_unstable_by(|a, b| keys[text_range(a)].cmp(&keys[text_range(b)]));
+        entries.sort_unstable_by(|(a, _), (b, _)| keys[text_range(a)].cmp(&keys[text_range(b)]));
         Ok(listing)
     }
 
-    fn push(&mut self, name: &[u8], is_folder: bool) {
+    fn push(&mut self, name: &[u8], is_folder: bool, is_link: bool) {
         let start = self.keys.len();
         key::push_name(&mut self.keys, name);
         if is_folder {
@@ -192,7 +195,7 @@ impl Listing {
         }
         // 4 GiB of names in one folder is beyond every file system: a name that does not fit is left for no one.
         if let (Ok(start), Ok(end)) = (u32::try_from(start), u32::try_from(self.keys.len())) {
-            self.entries.push(start..end);
+            self.entries.push((start..end, is_link));
         }
     }
 
@@ -205,11 +208,13 @@ fn text_range(entry: &std::ops::Range<u32>) -> std::ops::Range<usize> {
     entry.start as usize..entry.end as usize
 }
 
-/// What a name stands for: most file systems say so in the listing; links, and those that do not, need a look.
-fn kind(folder: &OwnedFd, name: &[u8], listed: FileType, follow_links: bool) -> FileType {
+/// What a name stands for, and whether it is a link to that: most file systems say so in the listing; links,
+/// and those that do not, need a look.
+fn kind(folder: &OwnedFd, name: &[u8], listed: FileType, follow_links: bool) -> (FileType, bool) {
     let look = |flags| {
         statat(folder, name, flags).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
     };
     let kind = if listed == FileType::Unknown { look(AtFlags::SYMLINK_NOFOLLOW) } else { listed };
-    if kind == FileType::Symlink && follow_links { look(AtFlags::empty()) } else { kind }
+    let is_link = kind == FileType::Symlink && follow_links;
+    (if is_link { look(AtFlags::empty()) } else { kind }, is_link)
 }

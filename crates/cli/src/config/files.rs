@@ -53,7 +53,7 @@ pub(crate) struct FieldMap {
     pub(crate) published: Option<String>,
     /// The article's address.
     pub(crate) url: Option<String>,
-    /// What names the line within its file; its byte offset when not mapped.
+    /// What names the line within its source; its address or content when not mapped.
     pub(crate) id: Option<String>,
     /// A byline given outside the text.
     pub(crate) author: Option<String>,
@@ -61,6 +61,10 @@ pub(crate) struct FieldMap {
     pub(crate) publisher: Option<String>,
     /// A language tag given outside the text.
     pub(crate) language: Option<String>,
+    /// Categories and keywords given outside the text.
+    pub(crate) keywords: Option<String>,
+    /// When it was last changed, given outside the text.
+    pub(crate) modified: Option<String>,
 }
 
 const CHARSET_HINT: &str =
@@ -133,6 +137,8 @@ fn fields(reader: &mut Reader<'_>, source: &mut Section<'_>) -> FieldMap {
         author: path("author"),
         publisher: path("publisher"),
         language: path("language"),
+        keywords: path("keywords"),
+        modified: path("modified"),
     };
     reader.end(&section);
     if map.text.is_empty() {

@@ -64,11 +64,12 @@ pub(super) fn choose<'a>(
         return Ok((reading, CharsetSource::Bom));
     }
     let declared = declared.and_then(reading_of_label);
-    let zeros = memchr::memchr(0, bytes).is_some();
-    if zeros && let Some(reading) = utf16_by_zero_bytes(bytes) {
+    let filled = without_padding(bytes);
+    let zeros = memchr::memchr(0, filled).is_some();
+    if zeros && let Some(reading) = utf16_by_zero_bytes(filled) {
         return Ok((reading, CharsetSource::Detected));
     }
-    if control_share_is_binary(bytes, zeros) {
+    if control_share_is_binary(filled, zeros) && !(zeros && is_text_with_stray_zeros(filled)) {
         return Err(Undecodable::Binary { what: "control characters" });
     }
     if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
@@ -120,6 +121,28 @@ fn byte_order_mark(bytes: &[u8]) -> Result<Option<Reading<'static>>, Undecodable
     })
 }
 
+/// The bytes without the run of zeros that a disk or a tape left at their end.
+fn without_padding(bytes: &[u8]) -> &[u8] {
+    const SHORTEST: usize = 4;
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if end > 0 && bytes.len() - end >= SHORTEST { &bytes[..end] } else { bytes }
+}
+
+/// UTF-8 that is text but for its zero bytes, which are few: at most one in twenty, or four.
+fn is_text_with_stray_zeros(bytes: &[u8]) -> bool {
+    let sample = &bytes[..bytes.len().min(CONTROL_SAMPLE_BYTES)];
+    let zeros = memchr::memchr_iter(0, sample).count();
+    let controls = sample.iter().filter(|byte| is_binary_control(**byte)).count() - zeros;
+    (zeros * 20 <= sample.len() || zeros <= 4 && zeros * 3 <= sample.len())
+        && controls * 50 <= sample.len()
+        && simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+/// A control that no text holds.
+fn is_binary_control(byte: u8) -> bool {
+    (byte < 0x20) & !matches!(byte, 9..=13 | 0x1B)
+}
+
 /// UTF-16 text shows its spaces, digits and line ends as zero bytes that all stand on the same side of the pair, and read as such
 /// it has (nearly) no controls and no lone surrogates.
 fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading<'static>> {
@@ -135,6 +158,12 @@ fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading<'static>> {
     if zeros * 100 < sample.len() || stray * 50 > zeros {
         return None;
     }
+    // In UTF-16 every space has its zero byte; a text of single bytes that lost a few characters to zeros has
+    // more spaces without.
+    let is_sparse = zeros * 8 < sample.len() || !sample.is_ascii();
+    if bare_spaces(sample) > zeros || is_sparse && is_plain_text_between_zeros(sample) {
+        return None;
+    }
     let units = sample.chunks_exact(2).map(|pair| {
         let pair = [pair[0], pair[1]];
         if big_endian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
@@ -145,13 +174,30 @@ fn utf16_by_zero_bytes(bytes: &[u8]) -> Option<Reading<'static>> {
     (bad * 50 <= sample.len() / 2).then_some(Reading::Utf16 { big_endian, bom_bytes: 0 })
 }
 
+/// Spaces and line ends whose pair has no zero byte.
+fn bare_spaces(sample: &[u8]) -> usize {
+    let is_bare = |pair: &&[u8]| !pair.contains(&0) && pair.iter().any(|byte| matches!(byte, b' ' | b'\n'));
+    sample.chunks_exact(2).filter(is_bare).count()
+}
+
+/// What is left without the zeros is UTF-8 without controls. UTF-16 of most scripts has both bytes that are
+/// none and controls.
+fn is_plain_text_between_zeros(sample: &[u8]) -> bool {
+    // The sample may end inside a character.
+    let is_utf8 = match str::from_utf8(sample) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    is_utf8 && !sample.iter().any(|byte| *byte != 0 && is_binary_control(*byte))
+}
+
 /// C0 controls that no text holds, beyond 2 % of the first bytes (5 % where there is no zero byte).
 fn control_share_is_binary(bytes: &[u8], zeros: bool) -> bool {
     let sample = &bytes[..bytes.len().min(CONTROL_SAMPLE_BYTES)];
     let controls: usize = sample
         .chunks(128)
         .map(|chunk| {
-            let count: u8 = chunk.iter().map(|b| u8::from((*b < 0x20) & !matches!(b, 9..=13 | 0x1B))).sum();
+            let count: u8 = chunk.iter().map(|byte| u8::from(is_binary_control(*byte))).sum();
             usize::from(count)
         })
         .sum();

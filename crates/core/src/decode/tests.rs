@@ -213,9 +213,55 @@ fn refusals_carry_stable_codes() {
 }
 
 #[test]
-fn a_stray_zero_byte_does_not_make_text_binary() {
-    let text = ARABIC.replacen(' ', "\0", 1);
-    assert_eq!(decode(text.as_bytes(), None).unwrap().text, text);
+fn a_stray_zero_byte_costs_itself_whatever_the_length() {
+    let short = [
+        "Port\0",
+        "\0خبر",
+        "Port \0closed until noon.",
+        "Ferry 4 delayed\nFog at sea.\0",
+        "Port closed as storm nears, ferries stay until noon.\0",
+    ];
+    let long = ARABIC.replacen(' ', "\0", 1);
+    for text in short.into_iter().chain([long.as_str()]) {
+        let decoded = decode(text.as_bytes(), None).unwrap();
+        assert_eq!(decoded.text, text.replace('\0', ""), "{text:?}");
+        assert_eq!(
+            (decoded.charset, decoded.notes[0].code, decoded.notes.len()),
+            ("utf-8", "nul_removed", 1)
+        );
+        assert_tiles(text.as_bytes(), &decoded);
+        assert_eq!(decode(text.as_bytes(), Some("utf-8")).unwrap(), decoded);
+    }
+}
+
+#[test]
+fn zeros_at_every_place_cost_themselves() {
+    for text in ["Port closed until noon.\nFerries stay.", ARABIC, JAPANESE] {
+        for at in (0..=text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let with = format!("{}\0{}", &text[..at], &text[at..]);
+            let decoded = decode(with.as_bytes(), None).unwrap();
+            assert_eq!((&*decoded.text, decoded.charset), (text, "utf-8"), "{at}");
+        }
+    }
+    let (mut bytes, _, _) = label("windows-1256").encode(ARABIC);
+    bytes.to_mut().insert(20, 0);
+    assert_eq!(decode(&bytes, None).unwrap().text, ARABIC);
+}
+
+#[test]
+fn zeros_that_a_disk_left_at_the_end_are_no_text() {
+    for zeros in [4, 5, 500, 4096] {
+        for charset in ["utf-8", "windows-1256"] {
+            let (bytes, _, _) = label(charset).encode(ARABIC);
+            let padded = [&bytes[..], &vec![0; zeros]].concat();
+            let decoded = decode(&padded, None).unwrap();
+            assert_eq!((&*decoded.text, decoded.charset), (ARABIC, charset), "{zeros}");
+            assert_tiles(&padded, &decoded);
+        }
+        let padded = [utf16(ARABIC, false), vec![0; zeros & !1]].concat();
+        assert_eq!((&*decode(&padded, None).unwrap().text, zeros), (ARABIC, zeros));
+    }
+    assert_eq!(decode(&[0; 40], None).unwrap_err().code(), "binary");
 }
 
 proptest! {

@@ -209,3 +209,21 @@ fn documents_say_where_they_come_from() {
     assert_eq!((brought.summary.documents, brought.summary.document_bytes), (1, 4));
     assert_eq!(place.metrics.documents.with_label_values(&["files"]).get(), 1);
 }
+
+#[test]
+fn archives_with_something_behind_them_and_plain_files_named_as_archives_are_read() {
+    let place = Place::new();
+    place.write("a.txt.gz", [gzip(b"with zeros"), vec![0; 512]].concat());
+    place.write("b.txt.gz", [&gzip(b"with words")[..], b"<!-- cached -->"].concat());
+    place.write("c.txt.gz", "plain");
+    place.write("d.txt.zst", "plain too");
+    let brought = place.drain();
+    let bodies: Vec<_> = brought.texts().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(bodies, ["with zeros", "with words", "plain", "plain too"]);
+    let mended = |fault: &str| place.metrics.odd.mended.with_label_values(&[fault]).get();
+    assert_eq!(
+        (mended("packed_tail"), mended("not_packed"), place.metrics.odd.tail_bytes.get()),
+        (2, 2, 527)
+    );
+    assert_eq!(place.drain().raw, []);
+}

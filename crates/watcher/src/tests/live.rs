@@ -11,7 +11,7 @@ use super::{Place, end, raw_since};
 use crate::{Phase, Summary};
 
 /// A run in a thread of its own, and the log it writes to.
-struct Live<'a> {
+pub(super) struct Live<'a> {
     log: &'a Embedded,
     read: u64,
 }
@@ -19,7 +19,7 @@ struct Live<'a> {
 impl Live<'_> {
     /// Waits for that many documents, and returns what has come. A run that never brings them fails the test, after far longer than any
     /// machine takes.
-    fn next(&mut self, count: usize) -> Vec<RawDocument> {
+    pub(super) fn next(&mut self, count: usize) -> Vec<RawDocument> {
         for _ in 0..6000 {
             if end(self.log, Topic::Raw) >= self.read + count as u64 {
                 let documents = raw_since(self.log, self.read);
@@ -31,7 +31,7 @@ impl Live<'_> {
         panic!("{:?}", raw_since(self.log, self.read));
     }
 
-    fn next_text(&mut self) -> (String, String) {
+    pub(super) fn next_text(&mut self) -> (String, String) {
         let mut documents = self.next(1);
         assert_eq!(documents.len(), 1, "{documents:?}");
         let document = documents.remove(0);
@@ -49,7 +49,7 @@ fn pause(ms: u64) {
 }
 
 /// Runs until `script` is done with it.
-fn live(place: &Place, script: impl FnOnce(&mut Live<'_>)) -> Summary {
+pub(super) fn live(place: &Place, script: impl FnOnce(&mut Live<'_>)) -> Summary {
     live_hearing(place, &|_| (), script)
 }
 
@@ -92,7 +92,7 @@ impl Drop for Ends {
 }
 
 /// No scan after the first, and nothing settles on its own: what comes, comes by events.
-fn by_events() -> Place {
+pub(super) fn by_events() -> Place {
     let mut place = Place::new();
     place.source.rescan_seconds = 100_000;
     place.source.settle_ms = 100_000;
@@ -174,7 +174,8 @@ fn new_folders_are_watched_with_what_is_in_them() {
         std::fs::rename(away.path("tree"), place.path("tree")).expect("same file system");
         assert_eq!(live.next_text(), ("tree/deep/er/2.txt".into(), "two".into()));
         std::fs::rename(place.path("tree/deep"), place.path("moved")).expect("renamed");
-        assert_eq!(live.next_text(), ("moved/er/2.txt".into(), "two".into()));
+        pause(200);
+        live.silent();
         place.write("moved/er/3.txt", "three");
         assert_eq!(live.next_text(), ("moved/er/3.txt".into(), "three".into()));
     });
@@ -218,6 +219,90 @@ fn folders_beyond_the_limit_of_watches_are_found_by_scans() {
         }
     });
     assert_eq!((place.metrics.watched_folders.get(), place.metrics.unwatched_folders.get()), (2, 2));
+}
+
+#[test]
+fn a_first_scan_that_had_to_wait_does_not_put_off_the_next() {
+    let mut place = Place::new();
+    place.max_watched_folders = 0;
+    place.source.rescan_seconds = 0;
+    place.source.settle_ms = 3000;
+    // The first scan waits for it.
+    place.write("fresh.txt", "fresh");
+    let old = std::time::SystemTime::now() - Duration::from_secs(1000);
+    live(&place, |live| {
+        assert_eq!(live.next_text().0, "fresh.txt");
+        place.write("new.part", "new");
+        let file = File::options().write(true).open(place.path("new.part")).expect("there");
+        file.set_times(std::fs::FileTimes::new().set_modified(old)).expect("set");
+        std::fs::rename(place.path("new.part"), place.path("new.txt")).expect("renamed");
+        assert_eq!(live.next_text().0, "new.txt");
+    });
+    assert!(place.metrics.rescan_duration.get_sample_count() > 1);
+}
+
+#[test]
+fn large_files_let_the_others_go_first() {
+    let mut place = by_events();
+    place.source.include = vec!["*".into()];
+    place.source.max_document_bytes = 1 << 20;
+    live(&place, |live| {
+        let huge = File::create(place.path("a-huge.txt")).expect("created");
+        huge.set_len(2 << 30).expect("set");
+        drop(huge);
+        pause(200);
+        place.write("b.txt", "news");
+        assert_eq!(live.next_text().0, "b.txt");
+        assert_eq!(
+            place.metrics.rejected.with_label_values(&["too_large"]).get(),
+            0,
+            "it is still being read"
+        );
+        std::fs::remove_file(place.path("a-huge.txt")).expect("removed");
+        place.write("c.txt", "more news");
+        assert_eq!(live.next_text().0, "c.txt");
+    });
+}
+
+#[test]
+fn a_large_file_of_lines_is_read_in_slices_each_line_once() {
+    let mut place = by_events();
+    place.source.include = vec!["*".into()];
+    place.source.format = crate::Format::JsonLines(Box::default());
+    /// Of 200 kB each: five slices.
+    const LINES: usize = 200;
+    let line = |n: usize| format!("{{\"text\":\"{n} {}\"}}\n", "long ".repeat(40_000));
+    for packed in [false, true] {
+        let large: String = (0..LINES).map(line).collect();
+        let (name, bytes) = if packed {
+            ("z.gz", super::gzip(large.replace("long", "more").as_bytes()))
+        } else {
+            ("z", large.into_bytes())
+        };
+        // News comes while the first lines are handed over.
+        let is_written = std::sync::atomic::AtomicBool::new(false);
+        let write = |progress: crate::Progress| {
+            if progress.counts.documents > 0 && !is_written.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                place.write("small", format!("{{\"text\":\"news {packed}\"}}\n"));
+            }
+        };
+        live_hearing(&place, &write, |live| {
+            std::fs::write(place.path(".z"), &bytes).expect("written");
+            std::fs::rename(place.path(".z"), place.path(name)).expect("renamed");
+            let mut documents = Vec::new();
+            while documents.len() <= LINES {
+                documents.extend(live.next(1));
+            }
+            let news =
+                documents.iter().position(|document| document.body.starts_with(b"news")).expect("it came");
+            assert!(news < LINES, "between two slices, not behind all of them");
+            documents.remove(news);
+            let numbers = documents
+                .iter()
+                .map(|document| String::from_utf8_lossy(&document.body).split(' ').next().map(str::to_owned));
+            assert!(numbers.eq((0..LINES).map(|n| Some(n.to_string()))));
+        });
+    }
 }
 
 #[test]

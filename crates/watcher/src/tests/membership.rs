@@ -8,7 +8,7 @@ use barid_log::{Batch, Control, Limit, LogError, Table, Ticket, Unit, Wish, Work
 use barid_record::{Reason, Topic};
 use bytes::Bytes;
 
-use super::{Place, documents_since, end, rejected_since};
+use super::{Place, documents_since, end, gzip, noise, rejected_since};
 use crate::{Fields, Format, WatcherError};
 
 /// The embedded log's worker with the habits of another log.
@@ -157,7 +157,9 @@ fn what_the_log_would_not_take_is_rejected_as_far_as_it_fits() {
     place.between = Box::new(|inner| Box::new(Strict { limit_bytes: LIMIT, ..Strict::new(inner) }));
     place.write("a.txt", "x".repeat(LIMIT));
     place.write("b.txt", "fits");
-    place.write("c.txt.gz", "no archive".repeat(LIMIT));
+    let mut archive = gzip(&noise(30 * LIMIT));
+    archive.truncate(10 * LIMIT);
+    place.write("c.txt.gz", &archive);
     let brought = place.drain();
     assert_eq!(brought.texts(), [("b.txt", "fits")]);
     let [large, archive] = &brought.rejected[..] else { panic!("{:?}", brought.rejected) };
@@ -182,7 +184,7 @@ fn a_line_whose_headers_alone_are_too_much_is_rejected_too() {
     let mut place = Place::new();
     place.source.include = vec!["*.jsonl".into()];
     let fields = Fields { headline: Some("title".into()), id: Some("id".into()), ..Fields::default() };
-    place.source.format = Format::JsonLines(fields);
+    place.source.format = Format::JsonLines(Box::new(fields));
     place.between = Box::new(|inner| Box::new(Strict { limit_bytes: LIMIT, ..Strict::new(inner) }));
     let line = |id: &str, title: usize| {
         format!("{{\"id\":\"{id}\",\"title\":\"{}\",\"text\":\"the text\"}}\n", "t".repeat(title))
@@ -190,9 +192,9 @@ fn a_line_whose_headers_alone_are_too_much_is_rejected_too() {
     place
         .write("a.jsonl", line("1", 10) + &line("2", LIMIT) + &line(&"3".repeat(LIMIT), 10) + &line("4", 10));
     let brought = place.drain();
-    assert_eq!(brought.keys(), ["a.jsonl#1", "a.jsonl#4"]);
+    assert_eq!(brought.keys(), ["id:1", "id:4"]);
     let [title, id] = &brought.rejected[..] else { panic!("{:?}", brought.rejected) };
-    assert_eq!((title.reason, title.document.key.as_str()), (Reason::TooLarge, "a.jsonl#2"));
+    assert_eq!((title.reason, title.document.key.as_str()), (Reason::TooLarge, "id:2"));
     assert_eq!((&title.document.body[..], title.dropped_bytes), (&b"the text"[..], LIMIT as u64));
     assert_eq!(id.reason, Reason::BadJson, "its id would be part of every key");
 }

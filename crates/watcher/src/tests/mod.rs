@@ -1,11 +1,16 @@
 //! The faults that lose or double articles elsewhere, each against the real embedded log.
 
 mod content;
+mod histories;
 mod json_lines;
+mod links;
 mod live;
 mod membership;
+mod memory;
+mod moves;
 mod restarts;
 mod trees;
+mod upgrades;
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -128,6 +133,14 @@ impl Place {
         brought
     }
 
+    /// Reads everything there is into a log in memory; by the clock all of it was written long ago.
+    fn drain_memory(&self, log: &memory::Memory) -> Summary {
+        let control = Control::default();
+        control.ask(Wish::Drain);
+        let clock = || now_ms() + 100_000;
+        run(&self.config(), log.worker(), &self.metrics, clock, &control, &|_| ()).expect("the watcher runs")
+    }
+
     fn run(
         &self,
         log: &Embedded,
@@ -204,7 +217,7 @@ fn rejected_since(log: &dyn Log, from: u64) -> Vec<Rejected> {
     messages_since(log, Topic::Rejected, from).into_iter().map(read).collect()
 }
 
-fn gzip(text: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(text).expect("in memory");
