@@ -330,7 +330,11 @@ mod tests {
         assert_eq!(named("Tue, 05 Sep 2566 08:15:00 +0700"), 1);
         assert_eq!(named("Fri, 01 Jan 2567 03:00:00 +0700"), 1, "still the year before in Greenwich");
         assert_eq!(named("Tue, 05 Sep 2023 08:25:00 +0700"), 0);
-        assert_eq!(named("2023-09-05T08:15:00.2566Z"), 1, "a fraction that looks like the year: a count too many does no harm");
+        assert_eq!(
+            named("2023-09-05T08:15:00.2566Z"),
+            1,
+            "a fraction that looks like the year: a count too many does no harm"
+        );
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub(crate) fn begins(text: &str) -> Option<&str> {
 pub(crate) fn behind_notices(text: &str) -> Option<&str> {
     let start = &text[..text.floor_char_boundary(MOST_NOTICES_BYTES)];
     let version = memchr::memmem::find(start.as_bytes(), b"jsonfeed.org/version")?;
-    let at = start[..version].find('{').filter(|at| version - at < 512)?;
+    let is_object = |at: &usize| start[at + 1..].trim_start().starts_with(['"', '\'']) && version - at < 512;
+    let at = memchr::memchr_iter(b'{', &start.as_bytes()[..version]).find(is_object)?;
     let notices = start[..at].to_ascii_lowercase();
     let others = ["<html", "<!doctype", "<rss", "<feed", "<rdf", "<?xml", "<urlset"];
     others.iter().all(|other| !notices.contains(other)).then(|| &text[at..])
@@ -115,7 +116,10 @@ impl Reader<'_, '_> {
 
     /// The error is about what follows the feed.
     fn is_behind(&self, error: &serde_json::Error) -> bool {
-        self.has_items && !self.in_items && error.is_syntax() && error.to_string().starts_with("trailing char")
+        self.has_items
+            && !self.in_items
+            && error.is_syntax()
+            && error.to_string().starts_with("trailing char")
     }
 
     fn start_again(&mut self, faults: Faults, mended: &mend::Mended) {

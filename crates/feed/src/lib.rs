@@ -58,6 +58,11 @@ pub fn parse(bytes: &[u8], options: &Options<'_>, on_entry: &mut dyn FnMut(Entry
     Ok(feed)
 }
 
+/// HTML's references in a text as the characters they stand for, for text that is known to be no more than that. What is no reference stays.
+pub fn without_references(text: &str) -> std::borrow::Cow<'_, str> {
+    entities::Entities::default().unescape(text, &mut Faults::default())
+}
+
 /// The JSON document in a text, if it is one. What stands before it is noted.
 fn json_in<'t>(start: &'t str, faults: &mut Faults) -> Option<&'t str> {
     if start.starts_with('{') {

@@ -34,6 +34,8 @@ fn comment(text: &str) -> Option<usize> {
     let line = || text.find('\n').unwrap_or(text.len());
     match text.as_bytes() {
         [b'/', b'/', ..] | [b'#', ..] => Some(line()),
+        // The text breaks off where one begins.
+        [b'/'] => Some(1),
         [b'/', b'*', ..] => Some(text[2..].find("*/").map_or(text.len(), |end| end + 4)),
         _ => None,
     }
@@ -126,10 +128,7 @@ impl<'t> Mender<'t> {
     fn opens(&mut self, is_object: bool) {
         self.begins();
         self.open.push(is_object);
-        self.copy(
-            if is_object { '{' } else { '[' },
-            if is_object { Place::Key } else { Place::Value },
-        );
+        self.copy(if is_object { '{' } else { '[' }, if is_object { Place::Key } else { Place::Value });
     }
 
     fn closes(&mut self, c: char) {
@@ -137,7 +136,10 @@ impl<'t> Mender<'t> {
             self.out.text.replace_range(comma..=comma, " ");
             self.out.repairs += 1;
         }
-        self.open.pop();
+        // One of the wrong kind ends nothing.
+        if self.open.last() == Some(&(c == '}')) {
+            self.open.pop();
+        }
         self.copy(c, Place::Comma);
     }
 
@@ -154,8 +156,8 @@ impl<'t> Mender<'t> {
 
     /// The place behind a key or value that begins here.
     fn then(&self) -> Place {
-        let is_key = self.place == Place::Key
-            || (self.place == Place::Comma && self.open.last() == Some(&true));
+        let is_key =
+            self.place == Place::Key || (self.place == Place::Comma && self.open.last() == Some(&true));
         if is_key { Place::Colon } else { Place::Comma }
     }
 
@@ -197,7 +199,6 @@ impl<'t> Mender<'t> {
         self.out.repairs += u64::from(quote == '\'');
         self.out.text.push('"');
         self.at += 1;
-        let from = self.at;
         while let Some(c) = self.rest().chars().next() {
             match c {
                 '\\' => self.escape(),
@@ -225,7 +226,6 @@ impl<'t> Mender<'t> {
                 }
             }
         }
-        debug_assert!(self.at >= from);
     }
 
     /// Whether a quote ends its text: what follows must be able to follow a text here.
@@ -333,5 +333,6 @@ fn is_key(text: &str) -> bool {
         }
         None => None,
     };
-    name.and_then(|end| text.get(end..)).is_some_and(|after| after.trim_start_matches(is_space).starts_with(':'))
+    name.and_then(|end| text.get(end..))
+        .is_some_and(|after| after.trim_start_matches(is_space).starts_with(':'))
 }

@@ -15,6 +15,7 @@ use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
 use super::state::FeedState;
+use super::text::Mends;
 use super::websub::WebSubMetrics;
 use crate::WatcherError;
 
@@ -59,7 +60,9 @@ struct Watched {
     known_drift: GaugeVec,
 }
 
-const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
+const VERDICTS: [&str; 7] = ["new", "known", "updated", "undated", "future", "dropped", CUT];
+/// Items that were open when their document broke off: left out, and counted at each document that has them so.
+const CUT: &str = "cut";
 const STAGES: [&str; 2] = ["wire", "decoded"];
 
 impl FeedMetrics {
@@ -139,6 +142,7 @@ impl FeedMetrics {
         }
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
+        Mends::NAMES.iter().for_each(|mend| drop(self.faults.with_label_values(&[mend])));
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
     }
 
@@ -233,6 +237,7 @@ impl FeedMetrics {
             self.faults.with_label_values(&[fault]).inc_by(*count);
         }
         self.items_lost.inc_by(reading.items_lost);
+        self.items.with_label_values(&[CUT]).inc_by(reading.cut_items);
     }
 
     /// An item that the log does not take.
@@ -398,7 +403,7 @@ mod tests {
         assert_eq!(count("barid_feed_fetches_total"), 17);
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
         assert_eq!(count("barid_feed_bytes_total"), 8);
-        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
+        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len() + Mends::NAMES.len());
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);

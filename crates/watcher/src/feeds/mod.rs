@@ -32,6 +32,8 @@ mod roster;
 pub mod silence;
 pub mod state;
 mod statement;
+mod tags;
+mod text;
 pub mod websub;
 
 #[cfg(test)]

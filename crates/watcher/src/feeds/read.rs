@@ -2,19 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use barid_feed::{Entry, Feed, NotAFeed, Options};
+use barid_feed::{Entry, Feed, Instant, NotAFeed, Options, Person, Text};
 use bytes::Bytes;
-use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::markup;
 use super::reading::{Content, Item, Reading};
+use super::text::{Mends, line, one_line, words};
 use super::websub::discover::Hubs;
 
-/// Wider than any line: text is not wrapped, a paragraph is one line.
-const WIDTH: usize = 1 << 24;
-/// More of an entry than this is no article.
-const MOST_TEXT_BYTES: usize = 8 << 20;
+/// More categories than this, and longer ones, say nothing of an article.
+const MOST_KEYWORDS: usize = 100;
+const MOST_KEYWORD_BYTES: usize = 256;
 
 /// Reads a document. `last_hash` is the hash of the last one, 0 for none. `url` is the address as configured, wherever
 /// it came from: ids that are relative to it must not change when the feed moves.
@@ -59,20 +57,24 @@ fn may_be_broken(why: NotAFeed, bytes: &[u8]) -> bool {
 fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading, NotAFeed> {
     let options = Options { content_type, base: Some(url) };
     let mut items = Vec::new();
-    let mut script = Script::default();
+    // Of items that do not say whose they are, and are nobody else's.
+    let mut of_the_feed = Vec::new();
+    let (mut script, mut mends) = (Script::default(), Mends::default());
     let mut undated = 0;
     let feed = barid_feed::parse(bytes, &options, &mut |entry| {
-        let item = item(entry);
+        // Any part of it may be half: its id would be another article's. The next document has it whole.
+        if entry.is_cut {
+            return;
+        }
+        let is_copied = entry.source.is_some();
+        let item = item(entry, &mut mends);
         script.add(item.title.as_deref().unwrap_or_default());
         undated += usize::from(item.published_ms.is_none());
+        of_the_feed.push(item.author.is_none() && !is_copied);
         items.push(item);
     })?;
-    for item in &mut items {
-        if item.language.is_none() {
-            item.language.clone_from(&feed.language);
-        }
-    }
-    let title = feed.title.as_deref().map(text_of).unwrap_or_default();
+    inherit(&feed, &mut items, &of_the_feed, &mut mends);
+    let title = feed.title.as_ref().map(|title| words(title, &mut mends)).unwrap_or_default();
     Ok(Reading {
         ttl_s: feed.schedule.ttl_minutes.map_or(0, |minutes| minutes.saturating_mul(60)),
         period_s: period_s(&feed),
@@ -91,10 +93,12 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         title_hash: if title.is_empty() { 0 } else { content_hash(title.as_bytes()) },
         title,
         arabic_percent: script.percent(),
-        faults: feed.faults.iter().map(|met| (met.fault.name(), met.count)).collect(),
+        faults: feed.faults.iter().map(|met| (met.fault.name(), met.count)).chain(mends.list()).collect(),
         faults_hash: faults_hash(&feed),
         items_lost: feed.faults.iter().map(|met| met.items_lost).sum(),
         undated,
+        is_cut: feed.is_cut,
+        cut_items: feed.cut_entries,
         hubs: hubs(&feed),
         items,
     })
@@ -120,61 +124,135 @@ fn faults_hash(feed: &Feed) -> u64 {
     hash.digest().max(1)
 }
 
-fn item(entry: Entry) -> Item {
-    let date = entry.published.as_ref().or(entry.updated.as_ref()).or(entry.created.as_ref());
-    let (published_ms, published) = (date.and_then(|date| date.ms), date.map(|date| date.raw.clone()));
+/// What the feed says of all its items where they say nothing themselves: Atom and JSON Feed have it so for authors.
+fn inherit(feed: &Feed, items: &mut [Item], of_the_feed: &[bool], mends: &mut Mends) {
+    let is_inherited = feed.version.starts_with("atom") || feed.version.starts_with("json");
+    let author = byline(&feed.authors, mends).filter(|_| is_inherited);
+    let publisher = feed.publisher.as_deref().map(|name| line(name, mends)).filter(|name| !name.is_empty());
+    for (item, is_of_the_feed) in items.iter_mut().zip(of_the_feed) {
+        if item.language.is_none() {
+            item.language.clone_from(&feed.language);
+        }
+        if *is_of_the_feed {
+            item.author.clone_from(&author);
+        }
+        if item.publisher.is_none() {
+            item.publisher.clone_from(&publisher);
+        }
+    }
+}
+
+fn item(entry: Entry, mends: &mut Mends) -> Item {
+    let dates = dates(&entry);
     // The longest is the whole text; the others are the same in another form, or a part of it.
     let whole = entry.content.iter().max_by_key(|content| content.len());
-    let html = whole.filter(|whole| !whole.is_empty()).or(entry.summary.as_ref());
-    let html = html.map_or("", String::as_str);
+    let whole = whole.filter(|whole| !whole.is_empty()).or(entry.summary.as_ref());
     let mut hash = Xxh3::new();
-    for part in [entry.title.as_deref().unwrap_or_default(), html] {
+    let mut add = |part: &str| {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
+    };
+    let raw_title = entry.title.as_deref().unwrap_or_default();
+    add(raw_title);
+    add(whole.map_or("", |whole| whole.value.as_str()));
+    let title = entry.title.as_ref().map(|title| one_line(&words(title, mends)));
+    let title = title.filter(|title| !title.is_empty());
+    let mut text = whole.map_or_else(String::new, |whole| words(whole, mends));
+    if text.is_empty() {
+        // A picture has no words: another of the texts may have some.
+        text = others(&entry, whole, title.is_none(), mends);
+        if !text.is_empty() {
+            add(&text);
+        }
     }
-    let title =
-        entry.title.as_deref().map(text_of).map(|title| one_line(&title)).filter(|title| !title.is_empty());
+    let publisher = entry.source.as_ref().and_then(|source| source.title.as_deref());
+    let publisher = publisher.or(entry.publisher.as_deref()).map(|name| line(name, mends));
+    let author = byline(&entry.authors, mends);
     Item {
         id_hash: xxh3_64(entry.id.as_bytes()),
         id: entry.id,
         content_hash: hash.digest(),
-        published_ms,
-        published,
+        published_ms: dates.published.as_ref().and_then(|date| date.ms),
+        published: dates.published.map(|date| date.raw),
         title,
         link: entry.link,
-        author: entry.author,
-        text: text_of(html),
+        author: author.or_else(|| entry.author.as_deref().map(|author| line(author, mends))),
+        text,
         language: entry.language,
+        keywords: keywords(&entry.tags, mends),
+        modified: dates.modified,
+        publisher: publisher.filter(|name| !name.is_empty()),
     }
 }
 
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The words of an entry whose text has none. Where it has no title either, also those about its
+/// files, and at last the address of a file.
+fn others(entry: &Entry, tried: Option<&Text>, has_no_title: bool, mends: &mut Mends) -> String {
+    let mut texts: Vec<&Text> = entry.content.iter().chain(&entry.summary).collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let texts = texts.into_iter().filter(|text| tried != Some(*text)).chain(&entry.subtitle);
+    let found = texts.map(|text| words(text, mends)).find(|text| !text.is_empty());
+    if let Some(found) = found.or_else(|| (!has_no_title).then(String::new)) {
+        return found;
+    }
+    let titles = entry.links.iter().filter_map(|link| link.title.as_deref());
+    let mut found: Vec<String> = titles.map(|title| line(title, mends)).collect();
+    found.retain(|words| !words.is_empty());
+    found.dedup();
+    if found.is_empty() && entry.link.is_none() {
+        let mut files = entry.enclosures.iter().chain(&entry.media);
+        found.extend(files.find(|file| !file.href.is_empty()).map(|file| file.href.clone()));
+    }
+    found.join("\n")
 }
 
-/// HTML as text: a paragraph a line, an empty line between two; pictures, scripts and styles go. What has no mark of HTML is text already.
-pub(super) fn text_of(html: &str) -> String {
-    let html = &html[..html.floor_char_boundary(MOST_TEXT_BYTES)];
-    if !html.contains(['<', '&']) {
-        return html.trim().to_owned();
+/// When it was published, and when it was changed after that, as found or, where it could be read, in RFC 3339.
+struct Dates {
+    published: Option<Instant>,
+    modified: Option<String>,
+}
+
+/// A date that cannot be read gives way to one that can; where none can, its words stay.
+fn dates(entry: &Entry) -> Dates {
+    let all = [&entry.published, &entry.updated, &entry.created];
+    let read = all.into_iter().flatten().find(|date| date.ms.is_some());
+    let published = read.or_else(|| all.into_iter().flatten().next());
+    let is_first = |date: &&Instant| entry.published.as_ref() == Some(*date);
+    let own = published.filter(is_first).filter(|own| own.ms.is_some());
+    let modified = entry.updated.as_ref().filter(|updated| own.is_some_and(|own| own.ms != updated.ms));
+    let modified =
+        modified.map(|updated| updated.ms.map_or_else(|| updated.raw.clone(), barid_record::rfc3339));
+    Dates { published: published.cloned(), modified }
+}
+
+/// All authors, by their names, or else by their addresses.
+fn byline(authors: &[Person], mends: &mut Mends) -> Option<String> {
+    let mut names: Vec<String> = Vec::new();
+    for person in authors {
+        let name = person.name.as_deref().or(person.email.as_deref()).or(person.uri.as_deref());
+        let name = name.map(|name| line(name, mends)).unwrap_or_default();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
     }
-    if markup::is_hostile(html) {
-        return html
-            .split('<')
-            .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
-            .collect::<Vec<_>>()
-            .join(" ");
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Categories as words, each once.
+fn keywords(tags: &[String], mends: &mut Mends) -> Vec<String> {
+    let mut keywords: Vec<String> = Vec::new();
+    for tag in tags {
+        let tag = line(tag, mends);
+        if tag.is_empty() || keywords.contains(&tag) {
+            continue;
+        }
+        if tag.len() > MOST_KEYWORD_BYTES || keywords.len() == MOST_KEYWORDS {
+            mends.keywords += 1;
+        } else {
+            keywords.push(tag);
+        }
     }
-    let text = html2text::config::with_decorator(TrivialDecorator::new())
-        .raw_mode(true)
-        .no_table_borders()
-        .allow_width_overflow()
-        .string_from_read(html.as_bytes(), WIDTH);
-    match text {
-        Ok(text) => text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned(),
-        // What cannot be laid out is delivered as it is: the reader sees marks, and loses nothing.
-        Err(_) => html.trim().to_owned(),
-    }
+    keywords
 }
 
 /// Counts letters.
@@ -199,83 +277,4 @@ impl Script {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn feed(text: &str) -> Reading {
-        let content = read(&Bytes::copy_from_slice(text.as_bytes()), None, "https://news.example/feed", 0);
-        let Content::Feed { reading, .. } = content else { panic!("{content:?}") };
-        *reading
-    }
-
-    #[test]
-    fn an_entry_becomes_an_item_of_text() {
-        let reading = feed(
-            "<rss version='2.0'><channel><title>الميناء</title><language>ar</language><ttl>90</ttl>\
-             <skipHours><hour>1</hour><hour>23</hour></skipHours><skipDays><day>Friday</day></skipDays>\
-             <item><guid>a1</guid><title>قرار &lt;b&gt;جديد&lt;/b&gt;</title><link>/a?x=1</link><pubDate>Tue, 05 Sep 2023 08:15:00 GMT</pubDate>\
-             <description><![CDATA[<p>Short</p>]]></description>\
-             <content:encoded xmlns:content='http://purl.org/rss/1.0/modules/content/'><![CDATA[<p>One <a href='/x'>link</a> &amp; more.</p><script>bad()</script><p>Two<br>lines <img src=x alt=picture></p><table><tr><td>cell</td></tr></table>]]></content:encoded></item>\
-             <item><title>No date</title></item></channel></rss>",
-        );
-        assert_eq!((reading.ttl_s, reading.skip_hours, reading.skip_days), (5400, 1 << 1 | 1 << 23, 1 << 4));
-        assert_eq!((reading.title.as_str(), reading.undated, reading.items.len()), ("الميناء", 1, 2));
-        let item = &reading.items[0];
-        assert_eq!(
-            (item.id.as_str(), item.link.as_deref()),
-            ("https://news.example/a1", Some("https://news.example/a?x=1"))
-        );
-        assert_eq!(item.title.as_deref(), Some("قرار جديد"));
-        assert_eq!((item.published_ms, item.language.as_deref()), (Some(1_693_901_700_000), Some("ar")));
-        assert!(item.text.starts_with("One link & more.\n\nTwo\nlines"), "{:?}", item.text);
-        assert!(item.text.contains("cell") && !item.text.contains("bad()"), "{:?}", item.text);
-        assert!(reading.arabic_percent > 40 && reading.arabic_percent < 60);
-    }
-
-    #[test]
-    fn a_date_alone_is_no_change_and_a_word_is() {
-        let one = |title: &str, date: &str, text: &str| {
-            let item = format!(
-                "<item><guid>1</guid><title>{title}</title><pubDate>{date}</pubDate><description>{text}</description></item>"
-            );
-            let reading = feed(&format!("<rss version='2.0'><channel>{item}</channel></rss>"));
-            (reading.items[0].id_hash, reading.items[0].content_hash)
-        };
-        let first = one("A", "Tue, 05 Sep 2023 08:15:00 GMT", "text");
-        assert_eq!(one("A", "Tue, 05 Sep 2023 09:15:00 GMT", "text"), first);
-        assert_ne!(one("A", "Tue, 05 Sep 2023 08:15:00 GMT", "other"), first);
-        assert_ne!(one("At", "Tue, 05 Sep 2023 08:15:00 GMT", "ext"), first);
-    }
-
-    #[test]
-    fn the_same_bytes_are_not_read_twice_and_other_things_are_named() {
-        let bytes = Bytes::from_static(b"<rss version='2.0'><channel/></rss>");
-        let hash = content_hash(&bytes);
-        assert!(matches!(read(&bytes, None, "https://news.example/", hash), Content::Same));
-        for (text, broken) in [
-            ("<!DOCTYPE html><html><body>Sign in</body></html>", false),
-            ("", true),
-            ("{\"error\": 1}", false),
-            ("<?xml version='1.0'?><error/>", true),
-            ("\u{1f}\u{8b}\0\0", false),
-        ] {
-            let content = read(&Bytes::from_static(text.as_bytes()), None, "https://news.example/", 0);
-            let Content::NotAFeed { may_be_broken, .. } = content else { panic!("{text}: {content:?}") };
-            assert_eq!(may_be_broken, broken, "{text}");
-        }
-    }
-
-    #[test]
-    fn html_of_a_hostile_depth_is_text_all_the_same() {
-        for (open, close) in [("<div>", "</div>"), ("<b>", ""), ("<table><tr><td>", "</td></tr></table>")] {
-            let deep = format!("{}deep{}", open.repeat(100_000), close.repeat(100_000));
-            assert_eq!(text_of(&deep).trim(), "deep");
-        }
-        let attributes: String = (0..100_000).map(|number| format!(" a{number}")).collect();
-        assert_eq!(text_of(&format!("<p{attributes}>many")).trim(), "many");
-        let flat = "<p>one<br>two".repeat(1000);
-        assert_eq!(text_of(&flat).lines().filter(|line| *line == "two").count(), 1000);
-        assert_eq!(text_of("5 < 6 &amp; 7"), "5 < 6 & 7");
-        assert_eq!(text_of(" plain\n\ntext "), "plain\n\ntext");
-    }
-}
+mod tests;

@@ -53,6 +53,10 @@ pub struct Reading {
     pub faults_hash: u64,
     /// Items that began and could not be read.
     pub items_lost: u64,
+    /// The document broke off before its own end.
+    pub is_cut: bool,
+    /// Items that were open when it broke off; they are not among `items`.
+    pub cut_items: u64,
     /// Items without a readable date.
     pub undated: usize,
     /// Its hubs, as the answer's headers and the document name them.
@@ -84,4 +88,10 @@ pub struct Item {
     pub text: String,
     /// A BCP-47 tag.
     pub language: Option<String>,
+    /// Its categories, each once.
+    pub keywords: Vec<String>,
+    /// When it says it was changed after it was published: in RFC 3339, or as found where that cannot be read.
+    pub modified: Option<String>,
+    /// The feed it was copied from, or who published it; not the title of the feed at hand, which names a section or a collection as often as a house.
+    pub publisher: Option<String>,
 }

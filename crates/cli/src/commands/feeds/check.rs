@@ -55,7 +55,7 @@ fn in_json(check: &Check) -> Value {
     let reading = done.reading.as_ref().map(|reading| {
         let faults: Vec<Value> =
             reading.faults.iter().map(|(fault, count)| json!({ "fault": fault, "count": count })).collect();
-        json!({ "title": reading.title, "hubs": reading.hubs.hubs, "topic": reading.hubs.topic, "undated": reading.undated, "items_lost": reading.items_lost, "faults": faults })
+        json!({ "title": reading.title, "hubs": reading.hubs.hubs, "topic": reading.hubs.topic, "undated": reading.undated, "items_lost": reading.items_lost, "is_cut": reading.is_cut, "cut_items": reading.cut_items, "faults": faults })
     });
     json!({
         "ok": done.outcome.is_success(),
@@ -114,6 +114,13 @@ fn in_words(check: &Check, out: &mut impl Write) -> Result<(), CliError> {
         }
         for (fault, count) in &reading.faults {
             writeln!(out, "fault       {fault}, {count} times; repaired")?;
+        }
+        if reading.is_cut {
+            let cut = reading.cut_items;
+            writeln!(
+                out,
+                "cut         the document broke off; {cut} items that were open are left to the next poll"
+            )?;
         }
         if reading.items_lost > 0 {
             writeln!(out, "lost        {} items could not be read", reading.items_lost)?;
