@@ -54,7 +54,8 @@ pub(crate) fn begins(text: &str) -> Option<&str> {
 pub(crate) fn behind_notices(text: &str) -> Option<&str> {
     let start = &text[..text.floor_char_boundary(MOST_NOTICES_BYTES)];
     let version = memchr::memmem::find(start.as_bytes(), b"jsonfeed.org/version")?;
-    let at = start[..version].find('{').filter(|at| version - at < 512)?;
+    let is_object = |at: &usize| start[at + 1..].trim_start().starts_with(['"', '\'']) && version - at < 512;
+    let at = memchr::memchr_iter(b'{', &start.as_bytes()[..version]).find(is_object)?;
     let notices = start[..at].to_ascii_lowercase();
     let others = ["<html", "<!doctype", "<rss", "<feed", "<rdf", "<?xml", "<urlset"];
     others.iter().all(|other| !notices.contains(other)).then(|| &text[at..])

@@ -34,6 +34,8 @@ fn comment(text: &str) -> Option<usize> {
     let line = || text.find('\n').unwrap_or(text.len());
     match text.as_bytes() {
         [b'/', b'/', ..] | [b'#', ..] => Some(line()),
+        // The text breaks off where one begins.
+        [b'/'] => Some(1),
         [b'/', b'*', ..] => Some(text[2..].find("*/").map_or(text.len(), |end| end + 4)),
         _ => None,
     }
@@ -134,7 +136,10 @@ impl<'t> Mender<'t> {
             self.out.text.replace_range(comma..=comma, " ");
             self.out.repairs += 1;
         }
-        self.open.pop();
+        // One of the wrong kind ends nothing.
+        if self.open.last() == Some(&(c == '}')) {
+            self.open.pop();
+        }
         self.copy(c, Place::Comma);
     }
 
@@ -194,7 +199,6 @@ impl<'t> Mender<'t> {
         self.out.repairs += u64::from(quote == '\'');
         self.out.text.push('"');
         self.at += 1;
-        let from = self.at;
         while let Some(c) = self.rest().chars().next() {
             match c {
                 '\\' => self.escape(),
@@ -222,7 +226,6 @@ impl<'t> Mender<'t> {
                 }
             }
         }
-        debug_assert!(self.at >= from);
     }
 
     /// Whether a quote ends its text: what follows must be able to follow a text here.

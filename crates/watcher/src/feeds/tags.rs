@@ -8,7 +8,7 @@ mod tag;
 
 use tag::{Ahead, Tag};
 
-/// Every element of HTML, old ones too.
+/// Every element of HTML, old ones too; sorted.
 const KNOWN: [&str; 137] = [
     "a",
     "abbr",
@@ -145,8 +145,8 @@ const KNOWN: [&str; 137] = [
     "var",
     "video",
     "wbr",
-    "xmp",
     "xml",
+    "xmp",
 ];
 
 /// Elements without an end tag, and one whose end tag is left out more often than not.
@@ -190,6 +190,15 @@ fn is(name: &str, names: &[&str]) -> bool {
     names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
+/// Whether HTML has an element of this name.
+fn is_known(name: &str) -> bool {
+    let mut lower = [0; 10];
+    let Some(lower) = lower.get_mut(..name.len()) else { return false };
+    lower.copy_from_slice(name.as_bytes());
+    lower.make_ascii_lowercase();
+    KNOWN.binary_search_by(|known| known.as_bytes().cmp(lower)).is_ok()
+}
+
 /// A text taken apart.
 #[derive(Debug)]
 pub(super) struct Marks {
@@ -214,7 +223,7 @@ pub(super) fn take_apart(text: &str, is_html: bool) -> Marks {
 pub(super) fn is_escaped_html(text: &str) -> bool {
     let Some(rest) = text.trim_start().strip_prefix("&lt;") else { return false };
     let name = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    is(&rest[..name], &KNOWN) && !text.contains('<') && text.contains("&gt;") && text.contains("&lt;/")
+    is_known(&rest[..name]) && !text.contains('<') && text.contains("&gt;") && text.contains("&lt;/")
 }
 
 /// What a `<` begins.
@@ -351,7 +360,7 @@ impl<'t> Scan<'t> {
                 let end =
                     self.ahead.tag_end(after).filter(|end| !name.is_empty() && self.is_short(after, *end));
                 match end {
-                    Some(end) if is(name, &KNOWN) || name.contains([':', '-']) => {
+                    Some(end) if is_known(name) || name.contains([':', '-']) => {
                         Mark::End { name, end: end + 1 }
                     }
                     Some(end) if self.is_started(name) => Mark::End { name, end: end + 1 },
@@ -409,7 +418,7 @@ impl<'t> Scan<'t> {
     fn is_tag(&self, at: usize, tag: &Tag<'_>) -> bool {
         let is_behind_a_word = self.text[..at].chars().next_back().is_some_and(char::is_alphanumeric);
         let is_bare = tag.values == 0 && tag.bare > 0;
-        if !is(tag.name, &KNOWN) {
+        if !is_known(tag.name) {
             // Elements that pages define themselves, and those of word processors.
             let is_own = tag.name.contains(['-', ':']) && !tag.name.ends_with(['-', ':']);
             return tag.is_ended && (is_own || tag.values > 0 || tag.is_closed || self.is_ended(tag.name));
@@ -427,5 +436,19 @@ impl<'t> Scan<'t> {
             return self.is_ended(tag.name) || is(tag.name, &["textarea", "plaintext"]);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_found() {
+        assert!(
+            KNOWN.iter().all(|name| is_known(&name.to_uppercase())),
+            "sorted, and none longer than the longest"
+        );
+        assert!(!is_known("zz") && !is_known("") && !is_known("much-longer-than-any"));
     }
 }
