@@ -117,12 +117,12 @@ impl<'a> Index<'a> {
         mark.title == [0; 4] || title == [0; 4] || mark.title == title || !is_redated
     }
 
-    /// Whether a known item with this one's id is another one for certain: link, title, date and content all differ.
-    pub(super) fn is_another(&self, place: usize, item: &Item, stand: Stand) -> bool {
+    /// Whether a known item with this one's id, or where it has none with its link, is another one for certain: link, title, date and content all differ.
+    fn is_another(&self, place: usize, item: &Item, stand: Stand) -> bool {
         let (mark, marks) = (self.mark(place), item.marks);
         let differ = |known: [u8; 4], said: u64| known != [0; 4] && said != 0 && known != half(said);
         stand.has_link
-            && differ(mark.link, marks.link)
+            && (!stand.has_id || differ(mark.link, marks.link))
             && differ(mark.title, marks.title)
             && differ(mark.date, marks.date)
             && !self.has_content(place, item)
@@ -184,7 +184,12 @@ pub(super) fn match_up(
     let mut taken: HashSet<[u8; 4]> = found.iter().flatten().map(|found| index.id(found.place)).collect();
     let mut open: Vec<(usize, Vec<Match>)> = (0..items.len())
         .filter(|at| found[*at].is_none())
-        .map(|at| (at, index.candidates(&items[at], stands[at])))
+        .map(|at| {
+            // A link that leads to another one is no evidence.
+            let is_link_wrong = told[at].is_some() && !stands[at].has_id;
+            let stand = Stand { has_link: stands[at].has_link && !is_link_wrong, ..stands[at] };
+            (at, index.candidates(&items[at], stand))
+        })
         .collect();
     for grade in [Grade::Sure, Grade::Likely, Grade::Edited, Grade::Weak] {
         open.retain(|(at, candidates)| {
@@ -235,7 +240,9 @@ pub(super) struct Shown {
     links: Tally,
     dates: Tally,
     /// Items that are found by nothing but their content may be believed: several at once, or with dates made for this poll.
-    pub(super) believes_weak: bool,
+    believes_weak: bool,
+    /// Items that came back have their dates still.
+    dates_hold: bool,
 }
 
 /// Counts. `told` has the places that the items' keys lead to, whether or not the rest agrees.
@@ -286,13 +293,18 @@ pub(super) fn shown(
             dates.new += usize::from(grade.is_none());
         }
     }
-    Shown { ids, links, dates, believes_weak }
+    let by_key = items.iter().zip(found).filter_map(|(item, found)| Some((item, (*found)?)));
+    let by_key = by_key.filter(|(_, found)| found.grade == Grade::ByKey);
+    let (same, other): (Vec<_>, Vec<_>) =
+        by_key.partition(|(item, found)| index.mark(found.place).date == half(item.marks.date));
+    Shown { ids, links, dates, believes_weak, dates_hold: same.len() > other.len() }
 }
 
 impl Shown {
-    /// No id, or where items go by their links no link, came back with the item that had it.
-    pub(super) fn has_none_back(&self, stand: Stand) -> bool {
-        if stand.has_id { self.ids.back == 0 } else { self.links.back == 0 }
+    /// Whether the id of an item, or where it has none its link, came with another article: none came back with the item that had it, or nothing else is the same.
+    pub(super) fn is_reused(&self, index: &Index<'_>, place: usize, item: &Item, stand: Stand) -> bool {
+        let back = if stand.has_id { self.ids.back } else { self.links.back };
+        back == 0 || (stand.has_id || self.dates_hold) && index.is_another(place, item, stand)
     }
 }
 

@@ -135,7 +135,7 @@ fn find(
     let (mut reused_ids, mut reused_links) = (Vec::new(), Vec::new());
     for (((item, stand), told), found) in items.iter().zip(&mut stands).zip(&told).zip(&found) {
         // What it is told by came with an article of which nothing else is the same.
-        let is_reused = |place| shown.has_none_back(*stand) || index.is_another(place, item, *stand);
+        let is_reused = |place| shown.is_reused(&index, place, item, *stand);
         if !is_whole || found.is_some() || !told.is_some_and(is_reused) {
             continue;
         }
@@ -220,7 +220,8 @@ fn name(state: &FeedState, feed_url: &str, items: &mut [Item], findings: Vec<Fin
         let Finding { mut stand, named, mut names, told, found, .. } = finding;
         // The known item that its key leads to is another item of this document.
         if found.is_none() && told.is_some_and(|id| claimed.contains(&id)) {
-            stand.has_link &= stand.has_id;
+            // By its id, or where it has none by its link.
+            stand.has_link &= named.has_id;
             stand.has_id = false;
         }
         if stand != named && !stand.has_id {

@@ -425,11 +425,14 @@ impl World {
         let random = self.chance.next();
         let Article { number, version, title_version, .. } = article;
         let link = self.link(*number, place, day, random);
-        let guid = match self.habit {
-            Habit::GuidOfTitle => format!("<guid isPermaLink='false'>Crane {number}, {title_version}</guid>"),
-            Habit::GuidOfVersion => format!("<guid isPermaLink='false'>{number}-v{version}</guid>"),
-            Habit::GuidWithTracking | Habit::ToHttps => format!("<guid>{link}</guid>"),
-            _ => self.guid(*number, place, day, random),
+        let guid = if self.habit == Habit::GuidOfTitle {
+            format!("<guid isPermaLink='false'>Crane {number}, {title_version}</guid>")
+        } else if self.habit == Habit::GuidOfVersion {
+            format!("<guid isPermaLink='false'>{number}-v{version}</guid>")
+        } else if matches!(self.habit, Habit::GuidWithTracking | Habit::ToHttps) {
+            format!("<guid>{link}</guid>")
+        } else {
+            self.guid(*number, place, day, random)
         };
         (guid, link)
     }
