@@ -283,3 +283,36 @@ fn a_site_that_makes_all_ids_anew_once_is_not_judged_for_it() {
     assert_eq!(told.keys(&items("newer", 8)), [""; 0]);
     assert_eq!(told.state.identity.worthless().count(), 1, "twice is a habit");
 }
+
+#[test]
+fn a_guid_that_is_an_address_keeps_its_first_scheme_also_when_it_is_edited_as_it_moves() {
+    let items = |scheme: &str, words: &str| -> Vec<String> {
+        (1..4)
+            .map(|number| {
+                let id = guid(&format!("{scheme}://quay.example/a/{number}"));
+                item(&id, "", &format!("Crane {number}"), number, &format!("Crane {number} {words}."))
+            })
+            .collect()
+    };
+    let mut told = Told::new();
+    assert_eq!(told.keys(&items("http", "lifts")).len(), 3);
+    let edited: Vec<String> = (1..4).rev().map(|number| format!("http://quay.example/a/{number}")).collect();
+    assert_eq!(told.keys(&items("https", "fell")), edited);
+    assert_eq!(told.keys(&items("https", "fell")), [""; 0]);
+}
+
+#[test]
+fn some_ids_that_are_made_anew_twice_are_trusted_no_more() {
+    let mut told = Told::new();
+    let items = |anew: u64, words: &str| -> Vec<String> {
+        let last = article(&guid(&format!("anew-{anew}")), 9).replace("lifts", words);
+        (1..6).map(|number| article(&guid(&format!("q-{number}")), number)).chain([last]).collect()
+    };
+    told.poll(&items(0, "lifts"));
+    assert_eq!(told.keys(&items(1, "lifts")), [""; 0]);
+    assert_eq!(told.state.identity.worthless().count(), 0, "one that was posted anew");
+    assert_eq!(told.keys(&items(2, "lifts")), [""; 0]);
+    let faults: Vec<_> = told.state.identity.worthless().map(|why| why.name()).collect();
+    assert_eq!(faults, ["worthless_id_unstable"]);
+    assert_eq!(told.keys(&items(3, "fell")), ["anew-0"], "the link tells: an edit");
+}
