@@ -1,8 +1,10 @@
 //! CDATA sections whose marks became text: software that writes XML escaped what was wrapped already, or wrapped it twice.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memchr;
+use memchr::memmem::Finder;
 
 use crate::entities::Entities;
 use crate::fault::{Fault, Faults};
@@ -10,15 +12,22 @@ use crate::model::TextKind;
 
 const OPEN: &str = "<![CDATA[";
 const CLOSE: &str = "]]>";
+/// What every opening begins with; made once, for it is looked for in every text.
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("<!["));
 
 /// The text without such marks; `None` where it has none. Plain text is a section from its start or not at all: elsewhere the marks are
 /// its subject.
 pub(crate) fn unwrapped(text: &str, kind: TextKind, faults: &mut Faults) -> Option<String> {
+    // Most texts have no sign of either.
+    let may_begin = matches!(text.as_bytes().first(), Some(b'<' | b'&'));
+    if !may_begin && (kind == TextKind::Plain || memchr(b'<', text.as_bytes()).is_none()) {
+        return None;
+    }
     let text = twice_escaped(text);
     if !starts_with(&text, OPEN) && kind == TextKind::Plain {
         return None;
     }
-    let opens = memmem::find_iter(text.as_bytes(), b"<![").filter(|at| starts_with(&text[*at..], OPEN));
+    let opens = MARK.find_iter(text.as_bytes()).filter(|at| starts_with(&text[*at..], OPEN));
     let mut out = String::new();
     let (mut done, mut open) = (0, 0);
     for at in opens {

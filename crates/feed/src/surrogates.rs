@@ -1,6 +1,6 @@
 //! Characters beyond U+FFFF written as the two halves that UTF-16 has for them: as two references, or each half in bytes of its own (CESU-8).
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter};
 
 use crate::fault::{Fault, Faults};
 
@@ -45,7 +45,7 @@ pub(crate) fn pair_up(text: &str, faults: &mut Faults) -> Option<String> {
     let bytes = text.as_bytes();
     let mut out = String::new();
     let mut done = 0;
-    for at in memmem::find_iter(bytes, b"&#") {
+    for at in memchr_iter(b'&', bytes).filter(|at| bytes.get(at + 1) == Some(&b'#')) {
         let Some((value, length, _)) = code(&bytes[at..]) else { continue };
         // The second of a pair that is done with lies behind `done`.
         if !is_half(value) || at < done {

@@ -178,6 +178,8 @@ impl World {
             match self.budget.take(Domain::of(&request.url), now_ms) {
                 Ok(()) => {
                     let kind = Kind::Redirected { is_audit: poll.is_audit, seeks_hub: poll.seeks_hub };
+                    // A hop is written down too, with whether it asks for the whole.
+                    self.disk.asked[site] = Some(poll.asked(now_ms));
                     self.send(site, poll, request, heard_move, kind, now_ms);
                 }
                 Err(later_ms) => {
@@ -211,7 +213,7 @@ impl World {
             self.budget.give_back(domain, now_ms);
             return self.at(now_ms + HOUR, Event::Due(site));
         }
-        self.disk.asked[site] = Some(Asked { start_ms: now_ms, is_whole: poll.is_whole() });
+        self.disk.asked[site] = Some(poll.asked(now_ms));
         self.found.polls += 1;
         if self.dies() {
             return self.kill(now_ms);

@@ -347,7 +347,8 @@ impl Machine<'_, '_> {
             }
             None => Cow::Borrowed(text),
         };
-        if fixed.as_bytes().windows(2).any(|pair| pair[0] == 0xC2 && pair[1] < 0xA0) {
+        let bytes = fixed.as_bytes();
+        if memchr::memchr_iter(0xC2, bytes).any(|at| bytes.get(at + 1).is_some_and(|next| *next < 0xA0)) {
             return Cow::Owned(fixed.chars().map(from_1252).collect());
         }
         fixed

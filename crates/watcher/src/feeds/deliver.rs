@@ -64,17 +64,7 @@ pub(super) fn document(
         (title.or(page_title), author.or(page_author), language.or(page_language));
     // What was read as a date is told as one; what was not, as found: the stage may know better.
     let published = published_ms.map(barid_record::rfc3339).or(published).or(page_date);
-    let mut body = title.clone().unwrap_or_default();
-    if !text.is_empty() && text != body {
-        if !body.is_empty() {
-            body.push_str("\n\n");
-        }
-        body.push_str(&text);
-    }
-    if body.is_empty() {
-        // Something to find it by; its id would be no word of it.
-        body.push_str(link.as_deref().unwrap_or_default());
-    }
+    let body = body(title.as_deref(), &text, link.as_deref());
     let raw_sha256: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     let own_guid = identity::own_guid(&id);
     RawDocument {
@@ -102,6 +92,21 @@ pub(super) fn document(
         raw_sha256,
         body: body.into(),
     }
+}
+
+/// Title and text; where an item has no word, the address to find it by. Its id would be no word of it.
+fn body(title: Option<&str>, text: &str, link: Option<&str>) -> String {
+    let mut body = title.unwrap_or_default().to_owned();
+    if !text.is_empty() && text != body {
+        if !body.is_empty() {
+            body.push_str("\n\n");
+        }
+        body.push_str(text);
+    }
+    if body.is_empty() {
+        body.push_str(link.unwrap_or_default());
+    }
+    body
 }
 
 /// What a feed's address served, when that is no feed.

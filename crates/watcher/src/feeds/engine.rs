@@ -17,7 +17,7 @@ use super::policy::{
     DAY, DOMAIN_CAP_MS, FLOOR_MS, Failing, Plan, RETRY_AFTER_CAP_MS, WEEK, adapt, back_off, next_poll,
 };
 use super::reading::{Content, Reading};
-use super::state::{FeedState, MOST_VALIDATOR_BYTES, Validators};
+use super::state::{Asked, FeedState, MOST_VALIDATOR_BYTES, Validators};
 
 mod cookies;
 mod document;
@@ -64,6 +64,12 @@ pub struct Poll {
 }
 
 impl Poll {
+    /// What is to be durable before its next request goes out, now.
+    pub fn asked(&self, now_ms: i64) -> Asked {
+        let whole_ms = if self.is_whole() { now_ms } else { self.whole_ms };
+        Asked { start_ms: now_ms, whole_ms }
+    }
+
     /// Whether its last request asks for the whole document of the feed.
     pub fn is_whole(&self) -> bool {
         !self.is_conditional && self.child.is_none()

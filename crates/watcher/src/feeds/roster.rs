@@ -161,9 +161,7 @@ pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms
         && asked.start_ms > state.start_ms
     {
         state.start_ms = asked.start_ms;
-        if asked.is_whole {
-            state.whole_ms = asked.start_ms;
-        }
+        state.whole_ms = state.whole_ms.max(asked.whole_ms);
         let plan = Plan {
             end_ms: asked.start_ms + LONGEST_POLL_MS,
             floor_ms: state.says.floor_ms(feed.is_listed),
@@ -195,10 +193,10 @@ mod tests {
         let feed = feed();
         let mut state = FeedState::new(feed.url.clone(), feed.hash(), NOW, NOW);
         (state.start_ms, state.next_ms) = (NOW - HOUR, NOW);
-        let asked = Asked { start_ms: NOW + 5, is_whole: true };
+        let asked = Asked { start_ms: NOW + 5, whole_ms: NOW + 5 };
         let after = take_over(&feed, state.clone(), Some(asked), NOW + 100);
         assert!(after.next_ms >= NOW + 5 + HOUR && after.start_ms == NOW + 5 && after.whole_ms == NOW + 5);
-        let ended = Asked { start_ms: NOW - HOUR, is_whole: true };
+        let ended = Asked { start_ms: NOW - HOUR, whole_ms: NOW - HOUR };
         assert_eq!(take_over(&feed, state.clone(), Some(ended), NOW + 100), state);
     }
 

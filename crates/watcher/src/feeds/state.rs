@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! feeds.state   <feed> -> form 4, FeedState          written with the items it covers, in one unit
-//! feeds.asked   <feed> -> start i64, whole u8        written, and durable, before the request goes out
+//! feeds.asked   <feed> -> start i64, whole i64       written, and durable, before the request goes out
 //! ```
 
 use barid_log::Table;
@@ -301,24 +301,28 @@ impl FeedState {
 pub struct Asked {
     /// When.
     pub start_ms: i64,
-    /// Without validators.
-    pub is_whole: bool,
+    /// When the last request without validators went out, this one or one before it that may have died with its process; 0 for never.
+    pub whole_ms: i64,
 }
 
 impl Asked {
     /// The table's value.
-    pub fn to_bytes(self) -> [u8; 9] {
-        let mut bytes = [0; 9];
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&self.start_ms.to_be_bytes());
-        bytes[8] = u8::from(self.is_whole);
+        bytes[8..].copy_from_slice(&self.whole_ms.to_be_bytes());
         bytes
     }
 
-    /// Reads it back.
+    /// Reads it back. An earlier form knew of this request only whether it was one without.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (start, flag) = bytes.split_at_checked(8)?;
+        let (start, whole) = bytes.split_at_checked(8)?;
         let start_ms = i64::from_be_bytes(start.try_into().ok()?);
-        Some(Self { start_ms, is_whole: flag == [1] })
+        let whole_ms = match whole {
+            [flag] => i64::from(*flag == 1) * start_ms,
+            whole => i64::from_be_bytes(whole.try_into().ok()?),
+        };
+        Some(Self { start_ms, whole_ms })
     }
 }
 
@@ -424,8 +428,12 @@ mod tests {
         }
         assert_eq!(FeedState::from_bytes(&[FORM]), None);
         assert_eq!(FeedState::from_bytes(&[FORM + 1]), None);
-        let asked = Asked { start_ms: NOW, is_whole: true };
+        let asked = Asked { start_ms: NOW, whole_ms: NOW - 7 };
         assert_eq!(Asked::from_bytes(&asked.to_bytes()), Some(asked));
+        for (flag, whole_ms) in [(1, NOW), (0, 0)] {
+            let earlier = [&NOW.to_be_bytes()[..], &[flag]].concat();
+            assert_eq!(Asked::from_bytes(&earlier), Some(Asked { start_ms: NOW, whole_ms }));
+        }
         assert_eq!(Asked::from_bytes(&[1; 7]), None);
     }
 

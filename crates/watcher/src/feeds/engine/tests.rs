@@ -463,12 +463,14 @@ fn a_whole_document_that_died_with_its_process_is_remembered_beyond_the_next_pol
     let mut story = Story::new();
     story.poll(items(1, 1..2, NOW));
     let died_ms = NOW + 9 * DAY;
-    let asked = crate::feeds::state::Asked { start_ms: died_ms, is_whole: true };
+    let asked = crate::feeds::state::Asked { start_ms: died_ms, whole_ms: died_ms };
     // The process that asks knows of it; the stored state, which takes the answer in, does not.
     let knows = crate::feeds::take_over(&story.feed, story.state.clone(), Some(asked), died_ms);
     story.now_ms = knows.next_ms;
     let (poll, request) = begin(&knows, story.now_ms, &Allowed::default(), false).expect("a good address");
     assert!(request.etag.is_some());
+    let again = poll.asked(story.now_ms);
+    assert_eq!((again.start_ms, again.whole_ms), (story.now_ms, died_ms), "also when this one dies too");
     story.follow(poll, status(304));
     assert_eq!(story.state.whole_ms, died_ms);
     story.state.hub_search = crate::feeds::websub::search::Search::InHead;

@@ -45,6 +45,7 @@ pub(super) fn late(step: &str, limit: Duration) -> Broke {
 }
 
 /// No connection with an address.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's own kinds: more come with each release")]
 pub(super) fn of_connecting(at: SocketAddr, error: &io::Error) -> Broke {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
@@ -81,6 +82,10 @@ pub(super) fn of_handshake(name: &str, error: &io::Error) -> Broke {
     Broke::new(Failure::Tls, detail)
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's own kinds, each of which says itself in words"
+)]
 fn of_certificate(name: &str, why: &CertificateError) -> String {
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -101,6 +106,7 @@ fn of_certificate(name: &str, why: &CertificateError) -> String {
 }
 
 /// A connection that ended while an answer was read.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's own kinds: more come with each release")]
 pub(super) fn of_reading(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {

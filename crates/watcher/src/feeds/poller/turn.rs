@@ -105,7 +105,7 @@ impl Poller<'_> {
 
     /// Puts down that a feed is asked, in the unit that must be durable before.
     pub(super) fn note_asked(&mut self, place: u32, now_ms: i64, poll: &Poll) {
-        let asked = Asked { start_ms: now_ms, is_whole: poll.is_whole() };
+        let asked = poll.asked(now_ms);
         let id = self.roster.entries[place as usize].feed.id.as_bytes();
         self.outbox.put_in(ASKED, id, Bytes::copy_from_slice(&asked.to_bytes()));
     }

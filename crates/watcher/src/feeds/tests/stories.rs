@@ -142,7 +142,7 @@ fn a_crash_between_request_and_answer_asks_no_sooner_and_loses_nothing() {
         // What a run leaves that dies right after its request was written down.
         let log = place.log();
         let mut worker = log.worker(worker_spec()).expect("the only poller");
-        let asked = crate::feeds::state::Asked { start_ms: NOW, is_whole: true };
+        let asked = crate::feeds::state::Asked { start_ms: NOW, whole_ms: NOW };
         let change = barid_log::Change::Put {
             table: crate::feeds::state::ASKED,
             key: bytes::Bytes::from_static(b"feed0"),

@@ -95,3 +95,22 @@ fn a_late_index_is_asked_whole_and_so_are_its_sitemaps() {
     let (_, request) = done.more.take().expect("in turn");
     assert!(!request.is_conditional());
 }
+
+#[test]
+fn who_asks_for_time_is_asked_for_no_sitemap_until_then() {
+    let later = |status| Answer::Came(Came { retry_after_ms: Some(9 * HOUR), ..came(status) });
+    let maps = [(DAY_MAP, NOW), ("https://news.example/other.xml", NOW)];
+    for status in [429, 503] {
+        let mut story = Story::new();
+        let (poll, _) = ask(&mut story, index(1, &maps)).expect("the first");
+        let done = next(&mut story, poll, later(status));
+        assert!(done.more.is_none() && done.is_sitemap(), "{status}");
+        assert!(story.state.next_ms >= story.now_ms + 9 * HOUR);
+        assert_eq!(story.state.failures, 0, "a sitemap is not the feed");
+    }
+    let mut story = Story::new();
+    let Answer::Came(busy) = index(1, &maps) else { panic!("it came") };
+    let busy = Answer::Came(Came { retry_after_ms: Some(9 * HOUR), ..busy });
+    assert!(ask(&mut story, busy).is_none(), "the index itself says so");
+    assert!(ask(&mut story, super::status(304)).is_some(), "then they are asked");
+}
