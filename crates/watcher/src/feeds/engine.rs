@@ -326,7 +326,7 @@ fn take_in(
     }
     if came.is_challenge {
         state.looks.is_unreadable = true;
-        let detail = Some("the server lets only browsers in (cf-mitigated: challenge)".to_owned());
+        let detail = Some("the server lets only browsers in: it sends a challenge".to_owned());
         return Ended { detail, ..Ended::with(Outcome::WrongContent) };
     }
     match came.status {
@@ -442,7 +442,9 @@ fn whole(
                 state.looks.hash = last_hash;
             }
             if is_cut {
-                (ended.outcome, ended.failing) = (Outcome::Cut, Failing::Otherwise);
+                // Asked as often as before, for what is complete in it is news.
+                (ended.outcome, ended.failing) = (Outcome::Cut, Failing::Not);
+                state.looks.lost_items = true;
             }
             ended
         }
@@ -488,7 +490,8 @@ fn settle(
     state.start_ms = poll.start_ms;
     state.whole_ms = if poll.is_whole() { poll.start_ms } else { state.whole_ms.max(poll.whole_ms) };
     let is_excused = is_frozen && ended.outcome.may_be_ours();
-    if ended.outcome.is_success() {
+    let is_served = ended.outcome.is_success() || ended.outcome == Outcome::Cut;
+    if is_served {
         // The word of a server that lied proves nothing, neither that it is well nor that nothing came.
         if ended.outcome != Outcome::Same304 || state.is_believed(now_ms) {
             state.success_ms = now_ms;

@@ -24,11 +24,11 @@ pub(super) const NOTES: &[(&str, &str)] = &[
         "mojibake_repaired",
         "text that was decoded wrongly before it reached us, and could be repaired without loss",
     ),
+    ("nbsp_tail", "a hard space at the end of a line, left by the page's layout"),
     (
         "nul_removed",
         "zero characters stood in this line and were taken out; scrapers, databases and broken disks leave them",
     ),
-    ("nbsp_tail", "a hard space at the end of a line, left by the page's layout"),
     ("photo_credit", "who made the picture; part of a caption"),
     ("relative_day", "a weekday such as \"today Wednesday\"; it can confirm a date, never make one"),
     ("source_label", "the words that announce the source line"),

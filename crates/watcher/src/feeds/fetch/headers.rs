@@ -24,7 +24,10 @@ pub(super) fn came(response: &Response, now_ms: i64) -> Came {
         max_age_s: max_age_s(headers, now_ms),
         retry_after_ms: retry_after_ms(headers, now_ms),
         location: text(headers, &LOCATION).map(str::to_owned),
-        is_challenge: headers.get("cf-mitigated").is_some_and(|value| value == "challenge"),
+        is_challenge: headers.get("cf-mitigated").is_some_and(|value| value == "challenge")
+            || headers
+                .get("x-amzn-waf-action")
+                .is_some_and(|value| value == "challenge" || value == "captcha"),
         is_cut: false,
         cookies: headers.get_all(SET_COOKIE).into_iter().map(|value| value.as_bytes().to_vec()).collect(),
         content: None,

@@ -153,9 +153,22 @@ impl Unpacker {
 
 enum Decoder {
     Gzip(Gzip),
-    Deflate { inflate: Decompress, head: Vec<u8>, has_begun: bool, is_done: bool },
-    Br { state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>, is_done: bool },
-    Zstd { decoder: Zstd<'static>, is_done: bool },
+    Deflate {
+        inflate: Decompress,
+        head: Vec<u8>,
+        has_begun: bool,
+        is_done: bool,
+    },
+    Br {
+        state: Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>,
+        is_done: bool,
+    },
+    /// `between` holds what may be the begin of another frame.
+    Zstd {
+        decoder: Zstd<'static>,
+        is_done: bool,
+        between: Vec<u8>,
+    },
 }
 
 type Give<'a> = dyn FnMut(&[u8]) -> Result<(), Stop> + 'a;
@@ -179,7 +192,7 @@ impl Decoder {
             Coding::Zstd => {
                 let mut decoder = Zstd::new().map_err(failed)?;
                 decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG)).map_err(failed)?;
-                Self::Zstd { decoder, is_done: false }
+                Self::Zstd { decoder, is_done: false, between: Vec::new() }
             }
         }))
     }
@@ -207,7 +220,13 @@ impl Decoder {
                 Ok(())
             }
             Self::Br { state, is_done } => brotli(state, data, is_done, faults, give),
-            Self::Zstd { decoder, is_done } => zstandard(decoder, data, is_done, faults, give),
+            Self::Zstd { decoder, is_done, between } => {
+                if between.is_empty() {
+                    return zstandard(decoder, data, (is_done, between), faults, give);
+                }
+                let joined = [&std::mem::take(between), data].concat();
+                zstandard(decoder, &joined, (is_done, between), faults, give)
+            }
         }
     }
 
@@ -215,7 +234,13 @@ impl Decoder {
     fn is_whole(&self, faults: &mut HttpFaults) -> bool {
         match self {
             Self::Gzip(gzip) => gzip.is_whole(faults),
-            Self::Deflate { is_done, .. } | Self::Br { is_done, .. } | Self::Zstd { is_done, .. } => *is_done,
+            Self::Deflate { is_done, .. } | Self::Br { is_done, .. } => *is_done,
+            Self::Zstd { is_done, between, .. } => {
+                if !between.is_empty() {
+                    faults.note(HttpFault::PackedTail);
+                }
+                *is_done
+            }
         }
     }
 }
@@ -280,18 +305,25 @@ fn brotli(
 fn zstandard(
     decoder: &mut Zstd<'static>,
     data: &[u8],
-    is_done: &mut bool,
+    (is_done, between): (&mut bool, &mut Vec<u8>),
     faults: &mut HttpFaults,
     give: &mut Give<'_>,
 ) -> Result<(), Stop> {
+    const FRAME: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+    const SKIPPED: &[u8] = &[0x2a, 0x4d, 0x18];
     let mut room = vec![0; STEP];
     let mut input = InBuffer::around(data);
     loop {
         if *is_done && input.pos() < data.len() {
-            // Another frame, or something else. A frame's number that comes in two parts counts as something else.
+            // Another frame, or something else.
             let rest = &data[input.pos()..];
-            let is_frame = rest.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-                || matches!(rest, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+            let is_skipped = matches!(rest[0], 0x50..=0x5f);
+            let may_be = FRAME.starts_with(rest) || is_skipped && SKIPPED.starts_with(&rest[1..]);
+            if rest.len() < FRAME.len() && may_be {
+                between.extend_from_slice(rest);
+                return Ok(());
+            }
+            let is_frame = rest.starts_with(FRAME) || is_skipped && rest[1..].starts_with(SKIPPED);
             if !is_frame || decoder.reinit().is_err() {
                 faults.note(HttpFault::PackedTail);
                 return Ok(());

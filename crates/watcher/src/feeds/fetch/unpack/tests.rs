@@ -136,6 +136,24 @@ fn what_stands_behind_a_packed_body_does_not_take_it_away() {
 }
 
 #[test]
+fn frames_of_zstandard_are_one_body_however_they_come_in_pieces() {
+    let text = text();
+    let half = text.len() / 2;
+    let frames = [zstd(&text[..half]), zstd(&text[half..])].concat();
+    for step in [1, 3, 7, usize::MAX] {
+        let got = steps(&[Coding::Zstd], &frames, step, Limits::default()).expect("frames");
+        assert!(
+            got.bytes == text && got.missing.is_none() && got.faults.is_empty(),
+            "{step}: {:?}",
+            got.faults
+        );
+    }
+    let begun = [zstd(&text), vec![0x28, 0xb5]].concat();
+    let got = steps(&[Coding::Zstd], &begun, 1, Limits::default()).expect("a frame");
+    assert!(got.bytes == text && got.faults == ["packed_tail"], "{:?}", got.faults);
+}
+
+#[test]
 fn what_was_cut_or_damaged_gives_what_came_before() {
     let text = text();
     for (coding, packed) in [
