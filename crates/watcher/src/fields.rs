@@ -292,7 +292,7 @@ mod tests {
             (b"{\"text\":\"annonc\xe9 \xe0 midi\"}", "annoncé à midi", Some(Mend::BadBytes)),
             (
                 "{\"text\":\"خبر عاجل من المين\u{1}اء\"}".as_bytes(),
-                "خبر عاجل من المين\u{1}اء",
+                "خبر عاجل من الميناء",
                 Some(Mend::Control),
             ),
             (b"{\"text\":\"go \xed\xa0\xbd\xed\xba\x80!\"}", "go 🚀!", Some(Mend::BadBytes)),

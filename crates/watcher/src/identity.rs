@@ -12,6 +12,7 @@
 
 use barid_record::Hints;
 use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fields::Line;
 use crate::links;
@@ -100,7 +101,8 @@ fn hash_words(hash: &mut Sha256, text: &str) {
 /// What a line says, in hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Saying {
-    /// Of the headline: the mapped one, else the text's first line. 0 without any.
+    /// Of the headline: the mapped one, else the text's first line. 0 without any. Of a text of one long line it is a
+    /// [`simhash`], and then `body` is 0.
     headline: u64,
     /// Of the rest of the text. 0 without any.
     body: u64,
@@ -123,13 +125,34 @@ impl Saying {
             hash_words(&mut hash, part);
             if part.trim().is_empty() { 0 } else { short(&hash.finalize()) }
         };
+        let is_long_line = body.trim().is_empty() && headline.split_whitespace().count() >= LONG_LINE_WORDS;
         Self {
-            headline: words(headline),
+            headline: if is_long_line { simhash(headline) } else { words(headline) },
             body: words(body),
             all: first(&all_of(line)),
             path: short(&Sha256::digest(path)),
         }
     }
+}
+
+/// A text of one line with so many words is a text and no headline.
+const LONG_LINE_WORDS: usize = 12;
+/// Bits in which the hashes of two versions of one text differ at most. Those of two texts differ in half of all 64, and 4 more or less.
+const MOST_BITS: u32 = 14;
+
+/// A text in 64 bits, of which few change with a few words (Charikar, "Similarity estimation techniques from rounding
+/// algorithms", 2002). Never 0.
+fn simhash(text: &str) -> u64 {
+    let mut votes = [0_i32; 64];
+    for word in text.split_whitespace() {
+        let hash = xxh3_64(word.as_bytes());
+        votes
+            .iter_mut()
+            .enumerate()
+            .for_each(|(bit, vote)| *vote += if hash >> bit & 1 == 1 { 1 } else { -1 });
+    }
+    let bits = votes.iter().enumerate().filter(|(_, vote)| **vote > 0);
+    bits.fold(0, |hash, (bit, _)| hash | 1 << bit).max(1)
 }
 
 /// SHA-256 of all that was read of a line.
@@ -282,7 +305,15 @@ impl Articles {
         let has_headline = |article: &Article| article.headline == saying.headline && saying.headline != 0;
         let has_body = |article: &Article| article.body == saying.body && saying.body != 0;
         let both = self.all.iter().position(|article| has_headline(article) && has_body(article));
-        both.or_else(|| self.all.iter().position(has_headline)).or_else(|| self.all.iter().position(has_body))
+        let is_near = |article: &Article| {
+            article.body == 0
+                && saying.body == 0
+                && article.headline != 0
+                && (article.headline ^ saying.headline).count_ones() <= MOST_BITS
+        };
+        both.or_else(|| self.all.iter().position(has_headline))
+            .or_else(|| self.all.iter().position(has_body))
+            .or_else(|| self.all.iter().position(is_near))
     }
 
     /// The stored form: form 1; then of each article its hashes, how many earlier ones, the length of its

@@ -215,7 +215,9 @@ impl Mender<'_> {
                 }
                 b'\\' => self.escape()?,
                 control => {
-                    let escaped = format!("\\u{control:04x}");
+                    // A tab or the end of a line says something; of the others nobody could tell the text from garbage.
+                    let says = matches!(control, b'\t' | b'\n' | b'\r');
+                    let escaped = if says { format!("\\u{control:04x}") } else { String::new() };
                     self.take(1);
                     self.found(Mend::Control);
                     self.put(&escaped);
@@ -322,7 +324,7 @@ mod tests {
                 json!({"a": "\u{FFFD}🚀\u{FFFD}A"}),
                 Mend::Surrogate,
             ),
-            ("{\"a\":\"x\ty\u{1}\"}", json!({"a": "x\ty\u{1}"}), Mend::Control),
+            ("{\"a\":\"x\ty\u{1}\"}", json!({"a": "x\ty"}), Mend::Control),
             ("\0\0\u{1e}{\"a\":\u{b}1}\0", json!({"a": 1}), Mend::Control),
             ("\u{FEFF}\u{FEFF}{\"a\":1}", json!({"a": 1}), Mend::Control),
             (r#"{"a":NaN,"b":-Infinity}"#, json!({"a": null, "b": null}), Mend::NotANumber),

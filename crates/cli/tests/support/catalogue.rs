@@ -5,8 +5,9 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Labels whose values are few and known.
-const LABELS: [&str; 14] = [
+const LABELS: [&str; 15] = [
     "commit",
+    "fault",
     "group",
     "kind",
     "le",

@@ -94,6 +94,18 @@ fn texts_of_one_line_under_one_address_are_articles_of_their_own() {
 }
 
 #[test]
+fn a_long_line_that_is_corrected_under_its_address_stays_its_article() {
+    let mut table = Table(Default::default());
+    let at = |text: &str| line(None, Some("https://news.example/a"), text);
+    let told = "The harbour master said that the northern basin would stay shut until the dredger has gone and the pilots agree";
+    let first = table.is_news("a", &at(told)).expect("news");
+    let corrected = table.is_news("a", &at(&told.replace("northern", "southern")));
+    assert_eq!(corrected, Some(first.clone()));
+    let other = "Nine bakers of the old town sell bread from carts this week, since a fire took the ovens of their street on Friday";
+    assert_ne!(table.is_news("a", &at(other)).expect("news"), first);
+}
+
+#[test]
 fn without_id_and_address_the_content_is_the_article() {
     let mut table = Table(Default::default());
     let key = table.is_news("a", &line(None, None, "Port closed\nuntil noon")).expect("news");
