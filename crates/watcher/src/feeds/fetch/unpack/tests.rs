@@ -1,3 +1,5 @@
+//! Bodies packed in every way, whole and cut and damaged, in one piece and in many.
+
 use std::io::Write;
 
 use flate2::Compression;
