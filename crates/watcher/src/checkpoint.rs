@@ -8,8 +8,8 @@ use crate::sketch::Sketch;
 use crate::stamp::Stamp;
 
 /// The table of what was read. Keys, each after `<source id> NUL`: `f <path>` for files, `c <16 bytes>` for
-/// what text files said (see [`crate::texts`]), `i <16 bytes>` for the articles of lines (see
-/// [`crate::identity`]), `n <inode>` for the path under which a file of lines was read, and `l <16 bytes>`
+/// what text files said (see `crate::texts`), `i <16 bytes>` for the articles of lines (see
+/// `crate::identity`), `n <inode>` for the path under which a file of lines was read, and `l <16 bytes>`
 /// for lines as 0.1.0 remembered them, which is read and no longer written.
 pub const FILES: Table = Table("watcher.files");
 

@@ -122,7 +122,7 @@ pub struct Response {
     pub line: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, unpacked; only of the statuses that bring a document: see [`brings_document`].
+    /// Its body, unpacked; only of the statuses that bring a document: see `brings_document`.
     pub body: Bytes,
     /// Why that is not all of it, where it is not.
     pub broke: Option<Broke>,
