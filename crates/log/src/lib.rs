@@ -13,6 +13,7 @@
 //! [`Embedded`] keeps all of it in one folder of one process. [`conformance`] is what every backend must do.
 
 mod api;
+mod catalogue;
 pub mod conformance;
 mod control;
 mod embedded;
@@ -24,6 +25,7 @@ pub use api::{
     Batch, Change, GroupLag, Limit, Log, LogStatus, Message, Outgoing, Position, Table, Ticket, TopicStatus,
     Unit, Worker, WorkerSpec,
 };
+pub use catalogue::{MetricInfo, register_collector, register_metric, registered_by};
 pub use control::{Control, Wish};
 pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
 pub use error::LogError;

@@ -1,5 +1,6 @@
 //! What the sink counts.
 
+use barid_log::register_metric;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
 
 use crate::SinkError;
@@ -22,23 +23,21 @@ impl Metrics {
     /// Creates and registers them.
     pub fn register(registry: &Registry) -> Result<Self, SinkError> {
         let counter = |name: &str, help: &str| -> Result<IntCounter, SinkError> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
+            Ok(register_metric(registry, IntCounter::new(name, help))?)
         };
         let gauge = |name: &str, help: &str| -> Result<IntGauge, SinkError> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
+            Ok(register_metric(registry, IntGauge::new(name, help))?)
         };
-        let finish_seconds = Histogram::with_opts(
-            HistogramOpts::new(
-                "barid_sink_finish_duration_seconds",
-                "Time to make one output file durable and visible.",
-            )
-            .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
+        let finish_seconds = register_metric(
+            registry,
+            Histogram::with_opts(
+                HistogramOpts::new(
+                    "barid_sink_finish_duration_seconds",
+                    "Time to make one output file durable and visible.",
+                )
+                .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
+            ),
         )?;
-        registry.register(Box::new(finish_seconds.clone()))?;
         Ok(Self {
             records: counter("barid_sink_records_total", "Records written to output files.")?,
             bytes: counter("barid_sink_bytes_total", "Bytes of records written, before compression.")?,

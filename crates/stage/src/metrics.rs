@@ -1,5 +1,6 @@
 //! What the stage counts. The verdicts of main articles and the rejected partition the documents.
 
+use barid_log::register_metric;
 use barid_record::{Kind, Reason, Verdict};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
@@ -32,33 +33,36 @@ impl Metrics {
     /// Creates and registers them, every label set at 0.
     pub fn register(registry: &Registry) -> Result<Self, StageError> {
         let counter = |name: &str, help: &str| -> Result<IntCounter, StageError> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
+            Ok(register_metric(registry, IntCounter::new(name, help))?)
         };
         let histogram = |name: &str, help: &str, buckets: &[f64]| -> Result<Histogram, StageError> {
-            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok(histogram)
+            let made = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()));
+            Ok(register_metric(registry, made)?)
         };
-        let verdicts = IntCounterVec::new(
-            Opts::new(
-                "barid_stage_verdicts_total",
-                "Articles by verdict; `article` and the rejected partition the documents.",
+        let verdicts = register_metric(
+            registry,
+            IntCounterVec::new(
+                Opts::new(
+                    "barid_stage_verdicts_total",
+                    "Articles by verdict; `article` and the rejected partition the documents.",
+                ),
+                &["kind", "verdict"],
             ),
-            &["kind", "verdict"],
         )?;
-        let rejected = IntCounterVec::new(
-            Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."),
-            &["reason"],
+        let rejected = register_metric(
+            registry,
+            IntCounterVec::new(
+                Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."),
+                &["reason"],
+            ),
         )?;
-        let order_waiting = IntGauge::new(
-            "barid_stage_order_waiting",
-            "Parsed documents in memory, most of them waiting for an earlier one of their writer.",
+        let order_waiting = register_metric(
+            registry,
+            IntGauge::new(
+                "barid_stage_order_waiting",
+                "Parsed documents in memory, most of them waiting for an earlier one of their writer.",
+            ),
         )?;
-        registry.register(Box::new(order_waiting.clone()))?;
-        registry.register(Box::new(verdicts.clone()))?;
-        registry.register(Box::new(rejected.clone()))?;
         for verdict in Verdict::ALL {
             for kind in [Kind::Article, Kind::RelatedArticle] {
                 verdicts.with_label_values(&[kind_name(kind), verdict.name()]);

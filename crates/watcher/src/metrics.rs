@@ -164,9 +164,7 @@ fn add<C: Collector + Clone + 'static>(
     metric: &'static str,
     built: prometheus::Result<C>,
 ) -> Result<C, WatcherError> {
-    let added =
-        built.and_then(|collector| registry.register(Box::new(collector.clone())).map(|()| collector));
-    added.map_err(|source| WatcherError::Metric { metric, source })
+    barid_log::register_metric(registry, built).map_err(|source| WatcherError::Metric { metric, source })
 }
 
 fn counter(registry: &Registry, name: &'static str, help: &str) -> Result<IntCounter, WatcherError> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use barid_log::LogStatus;
+use barid_log::{LogStatus, register_metric};
 use prometheus::core::Collector;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -82,8 +82,5 @@ pub(crate) fn add<C: Collector + Clone + 'static>(
     metric: &'static str,
     made: prometheus::Result<C>,
 ) -> Result<C, WebError> {
-    let failed = |source| WebError::Metric { metric, source };
-    let made = made.map_err(failed)?;
-    registry.register(Box::new(made.clone())).map_err(failed)?;
-    Ok(made)
+    register_metric(registry, made).map_err(|source| WebError::Metric { metric, source })
 }

@@ -1,9 +1,11 @@
 //! Metrics about the process itself.
 
+use barid_log::register_collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGaugeVec, Opts, Registry};
 
 use crate::WebError;
+use crate::cluster::add;
 
 /// What this binary was made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +25,9 @@ pub struct BuildInfo<'a> {
 pub fn register_process(registry: &Registry, build: &BuildInfo<'_>) -> Result<(), WebError> {
     const BUILD_INFO: &str = "barid_build_info";
     let failed = |metric| move |source| WebError::Metric { metric, source };
-    registry.register(Box::new(ProcessCollector::for_self())).map_err(failed("process_*"))?;
+    register_collector(registry, Box::new(ProcessCollector::for_self())).map_err(failed("process_*"))?;
     let opts = Opts::new(BUILD_INFO, "Always 1; the labels say what this binary was made of.");
-    let info = IntGaugeVec::new(opts, &["version", "commit", "rustc"]).map_err(failed(BUILD_INFO))?;
-    registry.register(Box::new(info.clone())).map_err(failed(BUILD_INFO))?;
+    let info = add(registry, BUILD_INFO, IntGaugeVec::new(opts, &["version", "commit", "rustc"]))?;
     info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
     Ok(())
 }

@@ -5,7 +5,7 @@ use prometheus::{
     exponential_buckets,
 };
 
-use crate::LogError;
+use crate::{LogError, register_collector};
 
 /// The series of one log.
 #[derive(Debug, Clone)]
@@ -82,18 +82,18 @@ impl Metrics {
     }
 
     fn register_all(&self, registry: &Registry) -> prometheus::Result<()> {
-        registry.register(Box::new(self.commits.clone()))?;
-        registry.register(Box::new(self.commit_duration.clone()))?;
-        registry.register(Box::new(self.fsync_duration.clone()))?;
-        registry.register(Box::new(self.appended_messages.clone()))?;
-        registry.register(Box::new(self.appended_bytes.clone()))?;
-        registry.register(Box::new(self.topic_bytes.clone()))?;
-        registry.register(Box::new(self.lag_messages.clone()))?;
-        registry.register(Box::new(self.storage_full.clone()))?;
-        registry.register(Box::new(self.back_pressure.clone()))?;
-        registry.register(Box::new(self.recovered_frames.clone()))?;
-        registry.register(Box::new(self.state_bytes.clone()))?;
-        registry.register(Box::new(self.checkpoints.clone()))?;
-        registry.register(Box::new(self.retired_segments.clone()))
+        register_collector(registry, Box::new(self.commits.clone()))?;
+        register_collector(registry, Box::new(self.commit_duration.clone()))?;
+        register_collector(registry, Box::new(self.fsync_duration.clone()))?;
+        register_collector(registry, Box::new(self.appended_messages.clone()))?;
+        register_collector(registry, Box::new(self.appended_bytes.clone()))?;
+        register_collector(registry, Box::new(self.topic_bytes.clone()))?;
+        register_collector(registry, Box::new(self.lag_messages.clone()))?;
+        register_collector(registry, Box::new(self.storage_full.clone()))?;
+        register_collector(registry, Box::new(self.back_pressure.clone()))?;
+        register_collector(registry, Box::new(self.recovered_frames.clone()))?;
+        register_collector(registry, Box::new(self.state_bytes.clone()))?;
+        register_collector(registry, Box::new(self.checkpoints.clone()))?;
+        register_collector(registry, Box::new(self.retired_segments.clone()))
     }
 }

@@ -5,7 +5,7 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, exponential_buckets,
 };
 
-use crate::LogError;
+use crate::{LogError, register_collector};
 
 /// The series of one process.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ impl Metrics {
     /// Lets a registry show them: all, or none.
     pub(crate) fn register(&self, registry: &Registry) -> Result<(), LogError> {
         for (done, series) in self.collectors().into_iter().enumerate() {
-            if let Err(error) = registry.register(series) {
+            if let Err(error) = register_collector(registry, series) {
                 for series in self.collectors().into_iter().take(done) {
                     // It was registered just now.
                     let _ = registry.unregister(series);

@@ -65,6 +65,15 @@ impl Kafka {
         Ok(Self { cluster: Arc::new(cluster) })
     }
 
+    /// Registers the series that a log on Kafka shows, without any log behind them: for the catalogue of metrics.
+    ///
+    /// # Errors
+    ///
+    /// When the registry has one of them.
+    pub fn describe(registry: &Registry) -> Result<(), LogError> {
+        Metrics::new()?.register(registry)
+    }
+
     /// Creates the topics there are not yet, with a changelog for each table; tells of all.
     ///
     /// # Errors

@@ -333,8 +333,7 @@ impl Add<'_> {
         metric: &'static str,
         built: prometheus::Result<C>,
     ) -> Result<C, WatcherError> {
-        let added = built.and_then(|it| self.0.register(Box::new(it.clone())).map(|()| it));
-        added.map_err(|source| WatcherError::Metric { metric, source })
+        barid_log::register_metric(self.0, built).map_err(|source| WatcherError::Metric { metric, source })
     }
 
     pub(super) fn counter(&self, name: &'static str, help: &str) -> Result<IntCounter, WatcherError> {
