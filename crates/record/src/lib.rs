@@ -14,6 +14,7 @@ mod error;
 mod fit;
 mod health;
 mod id;
+mod observed;
 mod order;
 mod raw;
 mod record;
@@ -26,6 +27,7 @@ mod topic;
 pub use error::RecordError;
 pub use health::FeedHealth;
 pub use id::{RecordId, document_id, related_key};
+pub use observed::Observed;
 pub use order::Order;
 pub use raw::{Collector, Header, Hints, RawDocument};
 pub use record::{

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use barid_log::failpoint;
 
+use crate::noticed::Noticed;
 use crate::open::Temporary;
 use crate::patient::Patience;
 use crate::{Metrics, RecordFile, SinkError};
@@ -20,6 +21,8 @@ pub(crate) struct Written {
     pub(crate) records: u64,
     /// Before compression.
     pub(crate) bytes: u64,
+    /// When the documents of its records were noticed.
+    pub(crate) noticed: Noticed,
 }
 
 /// A file that is durable under its final name.
@@ -29,6 +32,8 @@ pub(crate) struct Finished {
     pub(crate) records: u64,
     /// Before compression.
     pub(crate) bytes: u64,
+    /// When the documents of its records were noticed.
+    pub(crate) noticed: Noticed,
 }
 
 /// Finishes files in the order given; sends each back when it is durable under its final name. Ends with the channel.
@@ -51,7 +56,7 @@ pub(crate) fn finisher(
 }
 
 fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<Finished, SinkError> {
-    let Written { file, temporary, finished, records, bytes } = job;
+    let Written { file, temporary, finished, records, bytes, noticed } = job;
     patience.wait_for_space(|| file.sync_all()).map_err(SinkError::io("making durable", &temporary.path))?;
     failpoint("sink.rename.before");
     patience
@@ -59,7 +64,7 @@ fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<Finished, Sin
         .map_err(SinkError::io("renaming into place", &finished.path))?;
     failpoint("sink.rename.after");
     sync_dir(dir).map_err(SinkError::io("making durable the folder", dir))?;
-    Ok(Finished { file: finished, records, bytes })
+    Ok(Finished { file: finished, records, bytes, noticed })
 }
 
 /// Makes the names in a folder durable.

@@ -245,7 +245,7 @@ impl Sink<'_> {
 
     /// Waits at most so long for a file to be finished; false when none was.
     fn receive(&mut self, wait: Duration) -> Result<bool, SinkError> {
-        let Finished { file, records, bytes } = match self.done.recv_timeout(wait) {
+        let Finished { file, records, bytes, noticed } = match self.done.recv_timeout(wait) {
             Ok(result) => result?,
             Err(RecvTimeoutError::Timeout) => return Ok(false),
             Err(RecvTimeoutError::Disconnected) => {
@@ -258,8 +258,10 @@ impl Sink<'_> {
         self.around.metrics.records.inc_by(records);
         self.around.metrics.bytes.inc_by(bytes);
         self.around.metrics.files.inc();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-        self.around.metrics.last_commit.set(i64::try_from(now).unwrap_or(i64::MAX));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis());
+        let now_ms = i64::try_from(now).unwrap_or(i64::MAX);
+        self.around.metrics.last_commit.set(now_ms / 1000);
+        noticed.tell(now_ms, &self.around.metrics.latency_seconds);
         self.summary.records += records;
         self.summary.bytes += bytes;
         self.summary.files += 1;

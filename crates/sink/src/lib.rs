@@ -17,6 +17,7 @@ mod jsonl;
 mod lock;
 mod metrics;
 mod name;
+mod noticed;
 mod open;
 mod partitions;
 mod patient;

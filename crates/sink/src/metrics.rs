@@ -15,6 +15,7 @@ pub struct Metrics {
     pub(crate) rewinds: IntCounter,
     pub(crate) waiting_partitions: IntGauge,
     pub(crate) finish_seconds: Histogram,
+    pub(crate) latency_seconds: Histogram,
     pub(crate) storage_full: IntGauge,
     pub(crate) last_commit: IntGauge,
 }
@@ -38,6 +39,16 @@ impl Metrics {
                 .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
             ),
         )?;
+        let latency_seconds = register_metric(
+            registry,
+            Histogram::with_opts(
+                HistogramOpts::new(
+                    "barid_sink_latency_seconds",
+                    "Time from a document being noticed to its record being visible in an output file. Bulk history is left out.",
+                )
+                .buckets(vec![0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0]),
+            ),
+        )?;
         Ok(Self {
             records: counter("barid_sink_records_total", "Records written to output files.")?,
             bytes: counter("barid_sink_bytes_total", "Bytes of records written, before compression.")?,
@@ -55,6 +66,7 @@ impl Metrics {
                 "Partitions given to this sink whose files another process still has locked.",
             )?,
             finish_seconds,
+            latency_seconds,
             storage_full: gauge("barid_sink_storage_full", "1 while the sink waits for disk space, else 0.")?,
             last_commit: gauge(
                 "barid_sink_last_commit_timestamp_seconds",

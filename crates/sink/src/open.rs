@@ -9,6 +9,7 @@ use barid_log::Message;
 
 use crate::finish::Written;
 use crate::name;
+use crate::noticed::Noticed;
 use crate::patient::{Patience, PatientFile};
 use crate::{JsonlConfig, RecordFile, SinkError};
 
@@ -36,6 +37,7 @@ pub(crate) struct OpenFile {
     last: u64,
     records: u64,
     bytes: u64,
+    noticed: Noticed,
     opened: Instant,
 }
 
@@ -94,6 +96,7 @@ impl OpenFile {
                 last: from,
                 records: 0,
                 bytes: 0,
+                noticed: Noticed::default(),
                 opened: Instant::now(),
             }),
             Err(source) => Err(SinkError::Io { operation: "creating", path, source }),
@@ -109,6 +112,7 @@ impl OpenFile {
         })?;
         self.last = message.offset;
         self.records += 1;
+        self.noticed.add(message);
         self.bytes += message.value.len() as u64 + 1;
         Ok(())
     }
@@ -125,12 +129,12 @@ impl OpenFile {
 
     /// Writes out what is still in memory.
     pub(crate) fn close(self, config: &JsonlConfig) -> Result<Written, SinkError> {
-        let Self { writer, temporary, partition, from, last, records, bytes, opened: _ } = self;
+        let Self { writer, temporary, partition, from, last, records, bytes, noticed, opened: _ } = self;
         match writer.into_file() {
             Ok(file) => {
                 let finished =
                     RecordFile::new(&config.dir, partition, from, last, config.zstd_level.is_some());
-                Ok(Written { file, temporary, finished, records, bytes })
+                Ok(Written { file, temporary, finished, records, bytes, noticed })
             }
             Err(source) => Err(SinkError::Io { operation: "writing", path: temporary.path.clone(), source }),
         }

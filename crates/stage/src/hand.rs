@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use barid_log::{Change, Outgoing, Position, Table, Unit, Worker};
-use barid_record::{Decided, Dedup, RecordId, Rejected, Topic, Verdict, rfc3339};
+use barid_record::{Decided, Dedup, Observed, RecordId, Rejected, Topic, Verdict, rfc3339};
 use bytes::Bytes;
 
 use crate::decide::Candidate;
@@ -94,7 +94,8 @@ impl Hand {
             self.put(BODIES, article.body_sha256, owner.to_bytes().into());
         }
         if decision.verdict != Verdict::Repeat {
-            self.unit.produced.push(outgoing(article, &decision, now_ms)?);
+            let observed = (place.topic != Topic::Backfill).then_some(Observed(observed_ms));
+            self.unit.produced.push(outgoing(article, &decision, observed, now_ms)?);
         }
         Ok(())
     }
@@ -127,7 +128,12 @@ fn document_span(document: &Document) -> tracing::Span {
 }
 
 /// The finished record as a message.
-fn outgoing(article: &Template, decision: &Decision, now_ms: i64) -> Result<Outgoing, StageError> {
+fn outgoing(
+    article: &Template,
+    decision: &Decision,
+    observed: Option<Observed>,
+    now_ms: i64,
+) -> Result<Outgoing, StageError> {
     let decided = Decided {
         version: decision.version,
         first_seen_at: rfc3339(decision.first_seen_ms),
@@ -147,20 +153,22 @@ fn outgoing(article: &Template, decision: &Decision, now_ms: i64) -> Result<Outg
     Ok(Outgoing {
         topic: Topic::Records,
         timestamp_ms: now_ms,
-        headers: record_headers(article.record_id, decision.version),
+        headers: record_headers(article.record_id, decision.version, observed),
         key: Bytes::from(record_id),
         value: value.into(),
     })
 }
 
-/// CloudEvents 1.0, Kafka binary mode.
-fn record_headers(record_id: RecordId, version: u32) -> Vec<(Bytes, Bytes)> {
+/// CloudEvents 1.0, Kafka binary mode; and when the document was noticed. Of bulk history that would only say how old it is.
+fn record_headers(record_id: RecordId, version: u32, observed: Option<Observed>) -> Vec<(Bytes, Bytes)> {
     let fixed = |name: &'static str, value: &'static str| (Bytes::from(name), Bytes::from(value));
-    vec![
+    let mut headers = vec![
         fixed("ce_specversion", "1.0"),
         fixed("ce_type", "barid.record.v1"),
         fixed("ce_source", "urn:barid:stage"),
         (Bytes::from("ce_id"), Bytes::from(format!("{record_id}/{version}"))),
         fixed("content-type", "application/json"),
-    ]
+    ];
+    headers.extend(observed.map(Observed::header));
+    headers
 }

@@ -1,8 +1,12 @@
 //! Metrics about the process itself.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use barid_log::register_collector;
+use prometheus::core::{Collector, Desc};
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::proto::MetricFamily;
+use prometheus::{Gauge, IntGaugeVec, Opts, Registry};
 
 use crate::WebError;
 use crate::cluster::add;
@@ -18,7 +22,7 @@ pub struct BuildInfo<'a> {
     pub rustc: &'a str,
 }
 
-/// Registers `process_*` and `barid_build_info`.
+/// Registers `process_*`, `barid_build_info` and `barid_clock_timestamp_seconds`.
 ///
 /// # Errors
 /// [`WebError::Metric`] when the registry has them already.
@@ -29,5 +33,22 @@ pub fn register_process(registry: &Registry, build: &BuildInfo<'_>) -> Result<()
     let opts = Opts::new(BUILD_INFO, "Always 1; the labels say what this binary was made of.");
     let info = add(registry, BUILD_INFO, IntGaugeVec::new(opts, &["version", "commit", "rustc"]))?;
     info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
-    Ok(())
+    const CLOCK: &str = "barid_clock_timestamp_seconds";
+    let now = Gauge::new(CLOCK, "The clock of this process at the time of asking.").map_err(failed(CLOCK))?;
+    register_collector(registry, Box::new(Clock(now))).map_err(failed(CLOCK))
+}
+
+/// The system's clock, read whenever somebody asks: whoever scrapes can compare it with theirs.
+struct Clock(Gauge);
+
+impl Collector for Clock {
+    fn desc(&self) -> Vec<&Desc> {
+        self.0.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        self.0.set(since.map_or_else(|error| -error.duration().as_secs_f64(), |since| since.as_secs_f64()));
+        self.0.collect()
+    }
 }

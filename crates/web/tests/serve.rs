@@ -48,6 +48,12 @@ fn metrics_are_those_of_the_shared_registry_at_the_time_of_asking() {
     assert!(text.contains("barid_test_things_total 7\n"), "{text}");
     assert!(text.contains("barid_build_info{commit=\"abc\",rustc=\"1.95\",version=\"1.2.3\"} 1"), "{text}");
     assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    let said = |text: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix("barid_clock_timestamp_seconds "));
+        line.expect("a clock").parse().expect("a number")
+    };
+    let (earlier, later) = (said(&text), said(&get(server.address(), "/metrics").1));
+    assert!(earlier > 1.7e9 && later > earlier, "it is read anew each time: {earlier}, {later}");
     server.stop();
 }
 
