@@ -4,6 +4,7 @@ mod feed;
 mod feeds;
 mod roles;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -149,6 +150,14 @@ Examples:
     /// Look at what could not be processed, and try it again
     #[command(subcommand, disable_help_subcommand = true)]
     Rejected(Rejected),
+    /// Ask the process that runs on this machine whether it is ready
+    #[command(after_help = "\
+Examples:
+  barid healthcheck                              # asks web.listen, 127.0.0.1 where that is all interfaces
+  barid healthcheck --listen 127.0.0.1:9465
+
+Exits with 0 when it is ready and with 1 otherwise, and says why: for containers and scripts.")]
+    Healthcheck(HealthcheckArgs),
     /// Check a configuration without running it
     #[command(after_help = "\
 Examples:
@@ -205,6 +214,15 @@ pub(crate) struct RunArgs {
     /// Read everything there is, write its records, exit
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HealthcheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Where it serves [default: web.listen]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -324,6 +342,7 @@ impl Command {
             | Self::Web(_)
             | Self::Topics(_)
             | Self::Rejected(_)
+            | Self::Healthcheck(_)
             | Self::Config(_)
             | Self::Init { .. }
             | Self::Completions { .. }

@@ -7,6 +7,7 @@ mod explain;
 mod feed;
 mod feeds;
 mod generate;
+mod healthcheck;
 mod init;
 mod parse;
 mod record;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
         Command::Feed(command) => feed::run(command, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,
+        Command::Healthcheck(args) => healthcheck::run(args, &mut out)?,
         Command::CheckConfig { file } => check_config::run(file, &mut out)?,
         Command::Config(ConfigCommand::Show { json, config }) => {
             config_show::run(&load(config)?, *json, &mut out)?;

@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use barid_log::{Control, Kafka, KafkaConfig, Log, LogError, Wish};
-use barid_web::{ClusterMetrics, Server, Workers};
+use barid_web::{ClusterMetrics, DiskSpace, Server, Workers};
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
@@ -30,9 +30,10 @@ use self::parts::{Part, Parts};
 use crate::args::Global;
 use crate::config::Loaded;
 use crate::error::CliError;
+use crate::manager::Manager;
 use crate::run::{BUILD, RunError, joined};
 use crate::signals::{self, STOP_LIMIT};
-use crate::{progress, settings, telemetry};
+use crate::{disks, progress, settings, telemetry};
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,8 @@ pub(crate) fn run(
     telemetry::tell_warnings(loaded);
     let control = Control::default();
     let stopping = control.clone();
-    signals::watch(STOP_LIMIT, move || stopping.ask(Wish::Stop))?;
+    let manager = Manager::of_environment();
+    signals::watch(STOP_LIMIT, &manager, move || stopping.ask(Wish::Stop))?;
     let kafka = settings::kafka(config, brokers, role.name(), control.clone());
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
@@ -84,6 +86,7 @@ pub(crate) fn run(
         Role::Web => Some(ClusterMetrics::register(&registry)?),
         Role::Watch | Role::Stage | Role::Sink => None,
     };
+    let disk = DiskSpace::register(&registry, disks::places(config, role == Role::Sink))?;
     let monitor = Arc::new(Monitor::new(cluster));
     // The log's metrics come with the log, which may take a while.
     let of_log = Arc::new(OnceLock::new());
@@ -93,10 +96,16 @@ pub(crate) fn run(
         ours.gather().into_iter().chain(late.into_iter().flatten()).collect()
     };
     let server = serve(listen, metrics, &workers, &monitor)?;
+    if server.is_some() {
+        disks::watch(disk)?;
+    }
+    // Waiting for brokers is work too, and may take longer than a start.
+    manager.ready("Waiting for Kafka");
     let result = match open(&kafka, &control)? {
         Some((log, metrics)) => {
             let log = Arc::new(log);
             of_log.get_or_init(|| metrics);
+            manager.status("The brokers have answered");
             if server.is_some() {
                 let log: Arc<dyn Log> = Arc::<Kafka>::clone(&log);
                 monitor.start(&log, &control)?;

@@ -19,17 +19,18 @@ use barid_sink::SinkError;
 use barid_stage::StageError;
 use barid_watcher::WatcherError;
 use barid_watcher::feeds::{FeedMetrics, FeedsConfig, FeedsSummary};
-use barid_web::{BuildInfo, Health};
+use barid_web::{BuildInfo, DiskSpace, Health};
 use prometheus::Registry;
 
 use crate::args::Global;
 use crate::config::{Config, Loaded};
 use crate::error::CliError;
+use crate::manager::Manager;
 use crate::progress::{self, Progress, Totals};
-use crate::settings;
 use crate::signals::{self, STOP_LIMIT};
 use crate::summary::Summary;
 use crate::telemetry;
+use crate::{disks, settings};
 
 /// What can stop a run once it has started.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,8 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     }
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
+    let disk = DiskSpace::register(&registry, disks::places(config, true))?;
+    let manager = Manager::of_environment();
     let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);
     let has_feeds = config.feeds.is_used();
     let controls = Controls {
@@ -112,16 +115,19 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
         }
         Some(_) | None => None,
     };
+    if server.is_some() {
+        disks::watch(disk)?;
+    }
     let stopping = controls.clone();
-    signals::watch(STOP_LIMIT, move || stopping.drain_then_stop())?;
+    signals::watch(STOP_LIMIT, &manager, move || stopping.drain_then_stop())?;
     if once {
         controls.watcher.ask(Wish::Drain);
         controls.feeds.ask(Wish::Drain);
     }
     let progress = Progress::new(&bars, once);
+    let (log_ref, registry, controls) = (log.as_ref(), &registry, &controls);
     let result =
-        Pipeline { config, log: log.as_ref(), registry: &registry, controls: &controls, progress: &progress }
-            .run();
+        Pipeline { config, log: log_ref, registry, controls, progress: &progress, manager: &manager }.run();
     progress.finish();
     if let Some(server) = server {
         server.stop();
@@ -244,6 +250,7 @@ struct Pipeline<'a> {
     registry: &'a Registry,
     controls: &'a Controls,
     progress: &'a Progress,
+    manager: &'a Manager,
 }
 
 impl Pipeline<'_> {
@@ -268,6 +275,7 @@ impl Pipeline<'_> {
             let drain_sink = || controls.sink.ask(Wish::Drain);
             let stage = spawn(scope, "stage", controls, drain_sink, || self.stage(&stage_metrics, &totals))?;
             let sink = spawn(scope, "sink", controls, drain_sink, || self.sink(&sink_metrics))?;
+            self.manager.ready("Every loop runs");
             let polled = poller.map_or(Ok(FeedsSummary::default()), |poller| joined(poller.join()));
             Ok::<_, CliError>((joined(watcher.join()), polled, joined(stage.join()), joined(sink.join())))
         })?;
@@ -376,9 +384,11 @@ fn spawn<'scope, T: Send + 'scope>(
     next: impl FnOnce() + Send + 'scope,
     body: impl FnOnce() -> Result<T, CliError> + Send + 'scope,
 ) -> Result<Handle<'scope, T>, CliError> {
+    controls.running.fetch_add(1, Ordering::AcqRel);
+    let end = End { controls, well: false };
     let thread = move || {
-        let mut end = End { controls, well: false };
-        controls.running.fetch_add(1, Ordering::AcqRel);
+        // The whole of it, not its one field.
+        let mut end = end;
         let result = body();
         match &result {
             Ok(_) => {
@@ -389,10 +399,9 @@ fn spawn<'scope, T: Send + 'scope>(
         }
         result
     };
-    std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, thread).map_err(|source| {
-        controls.stop_all();
-        CliError::System { operation: "start a thread", source }
-    })
+    // One that cannot be started is dropped, and stops everything as one that failed.
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, thread);
+    spawned.map_err(|source| CliError::System { operation: "start a thread", source })
 }
 
 /// Stops everything unless told that all went well: also when its thread unwinds.

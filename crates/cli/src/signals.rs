@@ -5,8 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::error::{CliError, exit};
+use crate::manager::Manager;
 
 /// How long an orderly end may take.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -16,12 +18,17 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`CliError::System`] when handlers cannot be installed.
-pub(crate) fn watch(limit: Duration, stop: impl FnOnce() + Send + 'static) -> Result<(), CliError> {
+pub(crate) fn watch(
+    limit: Duration,
+    manager: &Manager,
+    stop: impl FnOnce() + Send + 'static,
+) -> Result<(), CliError> {
     let failed = |operation| move |source| CliError::System { operation, source };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(failed("start the signal watcher"))?;
+    let manager = manager.clone();
     let signals = {
         let _guard = runtime.enter();
         let on = |kind| signal(kind).map_err(failed("install a signal handler"));
@@ -29,6 +36,8 @@ pub(crate) fn watch(limit: Duration, stop: impl FnOnce() + Send + 'static) -> Re
             interrupt: on(SignalKind::interrupt())?,
             terminate: on(SignalKind::terminate())?,
             hangup: on(SignalKind::hangup())?,
+            pulse: manager.pulse().map(tokio::time::interval),
+            manager,
         }
     };
     thread::Builder::new()
@@ -42,6 +51,9 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    /// Who hears signals can be stopped in order: that is what the manager's watchdog watches.
+    pulse: Option<Interval>,
+    manager: Manager,
 }
 
 impl Signals {
@@ -51,8 +63,10 @@ impl Signals {
                 _ = self.interrupt.recv() => break,
                 _ = self.terminate.recv() => break,
                 _ = self.hangup.recv() => hangup(),
+                () = beat(&mut self.pulse) => self.manager.alive(),
             }
         }
+        self.manager.stopping();
         tracing::info!(
             limit_seconds = limit.as_secs(),
             "stopping: what is in hand is finished first; interrupt again to force"
@@ -72,8 +86,17 @@ impl Signals {
                 }
                 _ = self.terminate.recv() => {}
                 _ = self.hangup.recv() => hangup(),
+                () = beat(&mut self.pulse) => self.manager.alive(),
             }
         }
+    }
+}
+
+/// The next time that the watchdog wants to hear of us.
+async fn beat(pulse: &mut Option<Interval>) {
+    match pulse {
+        Some(pulse) => drop(pulse.tick().await),
+        None => std::future::pending().await,
     }
 }
 
@@ -97,7 +120,8 @@ mod tests {
     fn child() {
         let Ok(limit_ms) = std::env::var(CHILD) else { return };
         let say = |word: &str| writeln!(std::io::stderr(), "{word}").unwrap();
-        watch(Duration::from_millis(limit_ms.parse().unwrap()), move || say("stopping")).unwrap();
+        watch(Duration::from_millis(limit_ms.parse().unwrap()), &Manager::default(), move || say("stopping"))
+            .unwrap();
         writeln!(std::io::stderr(), "watching").unwrap();
         loop {
             thread::park();

@@ -14,7 +14,7 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 31] = [
+const PAGES: [&[&str]; 32] = [
     &[],
     &["run"],
     &["watch"],
@@ -38,6 +38,7 @@ const PAGES: [&[&str]; 31] = [
     &["rejected", "list"],
     &["rejected", "show"],
     &["rejected", "retry"],
+    &["healthcheck"],
     &["check-config"],
     &["config"],
     &["config", "show"],

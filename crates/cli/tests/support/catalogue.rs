@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// Labels whose values are few and known.
-const LABELS: [&str; 14] = [
+const LABELS: [&str; 15] = [
     "commit",
     "group",
     "kind",
@@ -13,6 +13,7 @@ const LABELS: [&str; 14] = [
     "operation",
     "outcome",
     "phase",
+    "place",
     "reason",
     "rustc",
     "source",

@@ -29,9 +29,14 @@ impl Daemon {
     /// Starts it and waits until it serves.
     pub(crate) fn serving(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut daemon = Self::start(folder, arguments, variables);
-        let serving = daemon.wait_for("serving /metrics");
-        daemon.address = serving["fields"]["address"].as_str().unwrap().to_owned();
+        daemon.serves();
         daemon
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn serves(&mut self) {
+        let serving = self.wait_for("serving /metrics");
+        self.address = serving["fields"]["address"].as_str().unwrap().to_owned();
     }
 
     /// Reads log lines up to the one that says `words`.
@@ -45,6 +50,11 @@ impl Daemon {
                 return event;
             }
         }
+    }
+
+    /// Where it serves.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
