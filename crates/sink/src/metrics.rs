@@ -34,7 +34,7 @@ impl Metrics {
             Histogram::with_opts(
                 HistogramOpts::new(
                     "barid_sink_finish_duration_seconds",
-                    "Time to make one output file durable and visible.",
+                    "Making one output file durable and visible takes so long.",
                 )
                 .buckets(vec![0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
             ),
@@ -44,33 +44,39 @@ impl Metrics {
             Histogram::with_opts(
                 HistogramOpts::new(
                     "barid_sink_latency_seconds",
-                    "Time from a document being noticed to its record being visible in an output file. Bulk history is left out.",
+                    "A record takes so long from its document being noticed to being visible in an output file; bulk history is left out.",
                 )
                 .buckets(vec![0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0]),
             ),
         )?;
         Ok(Self {
-            records: counter("barid_sink_records_total", "Records written to output files.")?,
-            bytes: counter("barid_sink_bytes_total", "Bytes of records written, before compression.")?,
-            files: counter("barid_sink_files_total", "Output files finished.")?,
+            records: counter(
+                "barid_sink_records_total",
+                "The sink has written so many records to finished output files.",
+            )?,
+            bytes: counter("barid_sink_bytes_total", "These records had so many bytes, before compression.")?,
+            files: counter("barid_sink_files_total", "The sink has finished so many output files.")?,
             adopted_files: counter(
                 "barid_sink_adopted_files_total",
-                "Output files found finished and not acknowledged, after a crash or a rewind.",
+                "The sink found so many output files finished and not acknowledged, after a crash or a rewind.",
             )?,
             rewinds: counter(
                 "barid_sink_rewinds_total",
-                "Times the log took partitions away or made the sink read again from its last acknowledgement.",
+                "The log took partitions away, or made the sink read again from its last acknowledgement, so many times.",
             )?,
             waiting_partitions: gauge(
                 "barid_sink_waiting_partitions",
-                "Partitions given to this sink whose files another process still has locked.",
+                "Another process still has the files of so many partitions of this sink locked.",
             )?,
             finish_seconds,
             latency_seconds,
-            storage_full: gauge("barid_sink_storage_full", "1 while the sink waits for disk space, else 0.")?,
+            storage_full: gauge(
+                "barid_sink_storage_full",
+                "The sink waits for disk space: 1 while it does, else 0.",
+            )?,
             last_commit: gauge(
                 "barid_sink_last_commit_timestamp_seconds",
-                "When the newest output file became visible.",
+                "The newest output file became visible at this time; 0 before the first one.",
             )?,
         })
     }

@@ -44,7 +44,7 @@ impl Metrics {
             IntCounterVec::new(
                 Opts::new(
                     "barid_stage_verdicts_total",
-                    "Articles by verdict; `article` and the rejected partition the documents.",
+                    "So many articles got this verdict; those of kind `article` and the rejected documents add up to all documents.",
                 ),
                 &["kind", "verdict"],
             ),
@@ -52,7 +52,7 @@ impl Metrics {
         let rejected = register_metric(
             registry,
             IntCounterVec::new(
-                Opts::new("barid_stage_rejected_total", "Documents rejected, by reason."),
+                Opts::new("barid_stage_rejected_total", "So many documents were rejected for this reason."),
                 &["reason"],
             ),
         )?;
@@ -60,7 +60,7 @@ impl Metrics {
             registry,
             IntGauge::new(
                 "barid_stage_order_waiting",
-                "Parsed documents in memory, most of them waiting for an earlier one of their writer.",
+                "So many parsed documents are in memory; most of them wait for an earlier one of their writer.",
             ),
         )?;
         for verdict in Verdict::ALL {
@@ -72,27 +72,33 @@ impl Metrics {
             rejected.with_label_values(&[reason.code()]);
         }
         Ok(Self {
-            documents: counter("barid_stage_documents_total", "Documents taken from the log.")?,
-            document_bytes: counter("barid_stage_document_bytes_total", "Their bytes.")?,
+            documents: counter(
+                "barid_stage_documents_total",
+                "The stage has taken so many documents from the log.",
+            )?,
+            document_bytes: counter(
+                "barid_stage_document_bytes_total",
+                "These documents had so many bytes.",
+            )?,
             replaced_bytes: counter(
                 "barid_stage_replaced_bytes_total",
-                "Input bytes that were no text, each shown as U+FFFD.",
+                "So many input bytes were no text; each is shown as U+FFFD.",
             )?,
             order_gaps: counter(
                 "barid_stage_order_gaps_total",
-                "Documents decided although an earlier one of their writer was missing.",
+                "So many documents were decided although an earlier one of their writer was missing.",
             )?,
             order_waiting,
             verdicts,
             rejected,
             batch_seconds: histogram(
                 "barid_stage_batch_duration_seconds",
-                "Time from a polled batch to its submitted unit of work.",
+                "A batch takes so long from being polled to its unit of work being submitted.",
                 &[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0],
             )?,
             latency_seconds: histogram(
                 "barid_stage_latency_seconds",
-                "Time from a document being noticed to its record being made.",
+                "A document takes so long from being noticed to its records being made.",
                 &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0],
             )?,
         })

@@ -32,15 +32,19 @@ impl ClusterMetrics {
         const UP: &str = "barid_cluster_up";
         const ANSWER: &str = "barid_cluster_last_answer_timestamp_seconds";
         Ok(Self {
-            up: add(registry, UP, IntGauge::new(UP, "1 while the brokers answer."))?,
-            last_answer: add(registry, ANSWER, Gauge::new(ANSWER, "When the brokers answered last."))?,
+            up: add(registry, UP, IntGauge::new(UP, "The brokers answer: 1 while they do, else 0."))?,
+            last_answer: add(
+                registry,
+                ANSWER,
+                Gauge::new(ANSWER, "The brokers answered last at this time; 0 before the first answer."),
+            )?,
             topic_messages: topic(
                 "barid_log_topic_messages",
-                "Offsets that a topic still holds, over all partitions: messages, and the ends of transactions.",
+                "The topic holds so many offsets, over all partitions: messages, and the ends of transactions.",
             )?,
             topic_end_offset: topic(
                 "barid_log_topic_end_offset",
-                "Ends of a topic's partitions added up: its rate is what is written.",
+                "The ends of the topic's partitions add up to this; its rate is what is written.",
             )?,
             shown: Mutex::default(),
         })

@@ -47,9 +47,9 @@ impl DiskSpace {
         Ok(Self {
             free: gauges(
                 "barid_disk_free_bytes",
-                "Bytes that barid can still write to the file system of a folder.",
+                "barid can still write so many bytes to the file system of the folder.",
             )?,
-            size: gauges("barid_disk_size_bytes", "Bytes of the file system of a folder.")?,
+            size: gauges("barid_disk_size_bytes", "The file system of the folder has so many bytes.")?,
             places,
         })
     }

@@ -30,11 +30,12 @@ pub fn register_process(registry: &Registry, build: &BuildInfo<'_>) -> Result<()
     const BUILD_INFO: &str = "barid_build_info";
     let failed = |metric| move |source| WebError::Metric { metric, source };
     register_collector(registry, Box::new(ProcessCollector::for_self())).map_err(failed("process_*"))?;
-    let opts = Opts::new(BUILD_INFO, "Always 1; the labels say what this binary was made of.");
+    let opts = Opts::new(BUILD_INFO, "The labels say what this binary was made of; the value is always 1.");
     let info = add(registry, BUILD_INFO, IntGaugeVec::new(opts, &["version", "commit", "rustc"]))?;
     info.with_label_values(&[build.version, build.commit, build.rustc]).set(1);
     const CLOCK: &str = "barid_clock_timestamp_seconds";
-    let now = Gauge::new(CLOCK, "The clock of this process at the time of asking.").map_err(failed(CLOCK))?;
+    let now = Gauge::new(CLOCK, "The clock of this process showed this time when it was asked.")
+        .map_err(failed(CLOCK))?;
     register_collector(registry, Box::new(Clock(now))).map_err(failed(CLOCK))
 }
 

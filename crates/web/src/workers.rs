@@ -47,8 +47,10 @@ impl Workers {
     /// [`WebError::Metric`] when the registry has it already.
     pub fn register(registry: &Registry, groups: &[&str]) -> Result<Self, WebError> {
         const ACTIVE: &str = "barid_role_active";
-        let opts =
-            Opts::new(ACTIVE, "1 while a worker of this process works, 0 while it stands by or joins.");
+        let opts = Opts::new(
+            ACTIVE,
+            "A worker of this process works: 1 while it does, 0 while it stands by or joins.",
+        );
         let active = add(registry, ACTIVE, IntGaugeVec::new(opts, &["worker"]))?;
         for group in groups {
             active.with_label_values(&[group]).set(0);

@@ -45,37 +45,52 @@ impl Metrics {
             )
         };
         let made = Self {
-            commits: counter("barid_log_commits_total", "Group commits made durable.")?,
+            commits: counter("barid_log_commits_total", "The log has made so many group commits durable.")?,
             commit_duration: seconds(
                 "barid_log_commit_duration_seconds",
-                "Time from taking a group of units to its being durable.",
+                "A group of units takes so long from being taken to being durable.",
             )?,
             fsync_duration: seconds(
                 "barid_log_fsync_duration_seconds",
-                "Time of making segments and journal durable in a commit.",
+                "Making segments and journal durable in a commit takes so long.",
             )?,
-            appended_messages: counters("barid_log_appended_messages_total", "Messages made durable.")?,
+            appended_messages: counters(
+                "barid_log_appended_messages_total",
+                "So many messages of the topic became durable.",
+            )?,
             appended_bytes: counters(
                 "barid_log_appended_bytes_total",
-                "Bytes of blocks made durable, compressed.",
+                "So many bytes of blocks of the topic became durable, compressed.",
             )?,
             topic_bytes: IntGaugeVec::new(
-                Opts::new("barid_log_topic_bytes", "Bytes on disk of a topic."),
+                Opts::new("barid_log_topic_bytes", "The topic takes so many bytes on disk."),
                 &["topic"],
             )?,
             lag_messages: IntGaugeVec::new(
-                Opts::new("barid_log_lag_messages", "Messages a group has not covered by a durable commit."),
+                Opts::new(
+                    "barid_log_lag_messages",
+                    "The group has not covered so many messages of the topic by a durable commit.",
+                ),
                 &["group", "topic"],
             )?,
-            storage_full: gauge("barid_log_storage_full", "1 while commits wait because the disk is full.")?,
-            back_pressure: gauge("barid_log_back_pressure", "1 while producers wait for a group to read.")?,
+            storage_full: gauge(
+                "barid_log_storage_full",
+                "Commits wait because the disk is full: 1 while they do, else 0.",
+            )?,
+            back_pressure: gauge(
+                "barid_log_back_pressure",
+                "Producers wait for a group to read: 1 while they do, else 0.",
+            )?,
             recovered_frames: counter(
                 "barid_log_recovered_frames_total",
-                "Journal frames replayed at start.",
+                "The log replayed so many journal frames at its start.",
             )?,
-            state_bytes: gauge("barid_log_state_bytes", "Bytes on disk of the state store.")?,
-            checkpoints: counter("barid_log_checkpoints_total", "Checkpoints written.")?,
-            retired_segments: counters("barid_log_retired_segments_total", "Segments removed by retention.")?,
+            state_bytes: gauge("barid_log_state_bytes", "The state store takes so many bytes on disk.")?,
+            checkpoints: counter("barid_log_checkpoints_total", "The log has written so many checkpoints.")?,
+            retired_segments: counters(
+                "barid_log_retired_segments_total",
+                "Retention has removed so many segments of the topic.",
+            )?,
         };
         made.register_all(registry)?;
         Ok(made)

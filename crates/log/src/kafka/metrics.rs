@@ -66,43 +66,46 @@ impl Metrics {
         Ok(Self {
             transactions: counters(
                 "barid_kafka_transactions_total",
-                "Transactions by outcome: committed or aborted.",
+                "So many transactions ended, by outcome: committed or aborted.",
                 "outcome",
             )?,
             transaction_seconds: seconds(
                 "barid_kafka_transaction_duration_seconds",
-                "Time from a transaction's first unit to its commit.",
+                "A transaction takes so long from its first unit to its commit.",
                 0.001,
             )?,
-            messages: IntCounter::new("barid_kafka_produced_messages_total", "Messages committed.")?,
+            messages: IntCounter::new(
+                "barid_kafka_produced_messages_total",
+                "This process has committed so many messages.",
+            )?,
             rewinds: counters(
                 "barid_kafka_rewinds_total",
-                "Times a worker read again from its last commit, by group.",
+                "The worker of the group read again from its last commit so many times.",
                 "group",
             )?,
             owner: gauges(
                 "barid_kafka_owner",
-                "1 while this process owns the state of the group, 0 while it stands by.",
+                "This process owns the state of the group: 1 while it does, 0 while it stands by.",
                 &["group"],
             )?,
             restore_seconds: seconds(
                 "barid_kafka_restore_duration_seconds",
-                "Time from becoming owner to having the whole state.",
+                "A new owner takes so long to have the whole state.",
                 0.01,
             )?,
             lag_messages: gauges(
                 "barid_log_lag_messages",
-                "Messages a group has not covered by a durable commit.",
+                "The group has not covered so many messages of the topic by a durable commit.",
                 &["group", "topic"],
             )?,
             buffered_bytes: gauges(
                 "barid_kafka_buffered_bytes",
-                "Fetched messages waiting in memory.",
+                "So many bytes of fetched messages wait in memory.",
                 &["group"],
             )?,
             stalled: gauges(
                 "barid_kafka_stalled_partitions",
-                "Partitions whose readers wait for a transaction that does not end; the log says which, and how to end it.",
+                "Readers of so many partitions wait for a transaction that does not end; the log says which, and how to end it.",
                 &["group"],
             )?,
         })
