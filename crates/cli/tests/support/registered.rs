@@ -27,37 +27,63 @@ pub(crate) fn catalogue() -> Catalogue {
     all
 }
 
+/// Values of closed labels, by metric and label.
+pub(crate) type Values = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// Labels whose values come with configuration and work.
+const OPEN: [&str; 9] = ["commit", "feed", "group", "place", "rustc", "source", "topic", "version", "worker"];
+
+/// Those that are there from the start, which is all that there ever are.
+#[allow(dead_code, reason = "not every test file asks for them")]
+pub(crate) fn values() -> Values {
+    let mut values = Values::new();
+    for process in PROCESSES {
+        let registry = Registry::new();
+        register(process, &registry);
+        for family in registry.gather() {
+            for label in family.get_metric().iter().flat_map(prometheus::proto::Metric::get_label) {
+                if !OPEN.contains(&label.name()) {
+                    let key = (family.name().to_owned(), label.name().to_owned());
+                    values.entry(key).or_default().insert(label.value().to_owned());
+                }
+            }
+        }
+    }
+    values
+}
+
 /// What a process of that kind registers.
 fn of(process: &str) -> Vec<MetricInfo> {
-    let registry = Registry::new();
+    registered_by(|| register(process, &Registry::new())).1
+}
+
+fn register(process: &str, registry: &Registry) {
     let folder = tempfile::tempdir().unwrap();
-    let ((), metrics) = registered_by(|| {
-        barid_web::register_process(&registry, &BuildInfo { version: "", commit: "", rustc: "" }).unwrap();
-        DiskSpace::register(&registry, Vec::new()).unwrap();
-        if matches!(process, "run" | "watch") {
-            barid_watcher::Metrics::register(&registry).unwrap();
-            FeedMetrics::register(&registry).unwrap();
-        }
-        if matches!(process, "run" | "stage") {
-            barid_stage::Metrics::register(&registry).unwrap();
-        }
-        if matches!(process, "run" | "sink") {
-            barid_sink::Metrics::register(&registry).unwrap();
-        }
-        if process == "run" {
-            Embedded::open(EmbeddedConfig::new(folder.path()), &registry).unwrap();
-        } else {
-            Workers::register(&registry, &[]).unwrap();
-            Kafka::describe(&registry).unwrap();
-        }
-        if process == "web" {
-            ClusterMetrics::register(&registry).unwrap();
-        }
-    });
-    metrics
+    barid_web::register_process(registry, &BuildInfo { version: "", commit: "", rustc: "" }).unwrap();
+    DiskSpace::register(registry, Vec::new()).unwrap();
+    if matches!(process, "run" | "watch") {
+        barid_watcher::Metrics::register(registry).unwrap();
+        FeedMetrics::register(registry).unwrap();
+    }
+    if matches!(process, "run" | "stage") {
+        barid_stage::Metrics::register(registry).unwrap();
+    }
+    if matches!(process, "run" | "sink") {
+        barid_sink::Metrics::register(registry).unwrap();
+    }
+    if process == "run" {
+        Embedded::open(EmbeddedConfig::new(folder.path()), registry).unwrap();
+    } else {
+        Workers::register(registry, &[]).unwrap();
+        Kafka::describe(registry).unwrap();
+    }
+    if process == "web" {
+        ClusterMetrics::register(registry).unwrap();
+    }
 }
 
 /// The catalogue as a page.
+#[allow(dead_code, reason = "not every test file asks for it")]
 pub(crate) fn page(catalogue: &Catalogue) -> String {
     let mut page = String::from(HEAD);
     for (name, (metric, processes)) in catalogue {
@@ -70,6 +96,7 @@ pub(crate) fn page(catalogue: &Catalogue) -> String {
     page
 }
 
+#[allow(dead_code, reason = "not every test file asks for it")]
 const HEAD: &str = "\
 # Metrics
 
