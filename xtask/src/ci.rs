@@ -5,19 +5,14 @@ use std::process::Command;
 
 use crate::error::TaskError;
 use crate::tools::{cargo, cargo_with, promtool};
-use crate::{chaos, root, sim_feeds, tools};
+use crate::{chaos, lint, root, sim_feeds, tools};
 
 pub(crate) fn run() -> Result<(), TaskError> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     let promtool = promtool()?;
     cargo_with(&["test", "--workspace"], &[("BARID_PROMTOOL", &promtool)])?;
-    for config in ["deploy/prometheus.yml", "deploy/prometheus-compose.yml"] {
-        tools::run(Command::new(&promtool).args(["check", "config", config]).current_dir(root()?))?;
-    }
-    for arguments in [["check", "rules", "feeds.rules.yml"], ["test", "rules", "feeds.test.yml"]] {
-        tools::run(Command::new(&promtool).args(arguments).current_dir(root()?.join("deploy/rules")))?;
-    }
+    lint::run()?;
     sim_feeds::run(&sim_feeds::Sim::Feeds(sim_feeds::Options::short()))?;
     chaos::run(&chaos::Options::short())?;
     chaos::run(&chaos::Options::short_on_feeds())?;

