@@ -17,7 +17,11 @@ use support::daemon::Daemon;
 
 /// `barid run` on a free port, serving.
 fn started(folder: &Path) -> Daemon {
-    Daemon::serving(folder, &["run"], &[("BARID_WEB_LISTEN", "127.0.0.1:0")])
+    Daemon::serving(
+        folder,
+        &["run"],
+        &[("BARID_WEB_LISTEN", "127.0.0.1:0"), ("BARID_SINK_JSONL_ROTATE_SECONDS", "1")],
+    )
 }
 
 /// A folder with three documents: one to keep, its copy, and one to reject.
@@ -72,12 +76,31 @@ fn it_is_ready_accounts_for_every_document_and_stops_when_told() {
     let (status, reasons) = daemon.get("/readyz");
     assert_eq!(status, 200, "{reasons}");
     assert_eq!(accounted(&samples), (2.0, 1.0), "{metrics}");
-    let kinds = catalogue::check(&metrics);
+    let kinds = catalogue::check("run", &metrics);
     assert!(kinds.len() > 20, "{kinds:?}");
     for part in
         ["barid_build_info", "barid_log_", "barid_watcher_", "barid_stage_", "barid_sink_", "process_"]
     {
         assert!(kinds.iter().any(|name| name.starts_with(part)), "no metric of {part}");
+    }
+
+    // Each record says how long it took once its file is finished; the disks are looked at beside all that.
+    let later = loop {
+        let samples = self::samples(&daemon.get("/metrics").1);
+        let (written, told) =
+            (samples["barid_sink_records_total"], samples["barid_sink_latency_seconds_count"]);
+        let places = samples.keys().filter(|key| key.starts_with("barid_disk_free_bytes")).count();
+        if written > 0.0 && written == told && places == 2 {
+            break samples;
+        }
+        std::thread::yield_now();
+    };
+    let seconds = later["barid_sink_latency_seconds_sum"];
+    assert!(seconds > 0.0 && seconds < 3600.0 * 24.0, "{seconds}");
+    for place in ["data_dir", "records"] {
+        let of = |name: &str| later[&format!("{name}{{place=\"{place}\"}}")];
+        let (free, size) = (of("barid_disk_free_bytes"), of("barid_disk_size_bytes"));
+        assert!(free > 0.0 && free <= size, "{place}: {free} of {size}");
     }
 
     daemon.signal(Signal::HUP);

@@ -4,13 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
-#[path = "support/registered.rs"]
-mod registered;
+#[allow(dead_code, reason = "not every test file needs every helper")]
+mod support;
 
 use std::fs;
 use std::path::Path;
 
-use registered::{catalogue, page};
+use support::registered::{catalogue, page};
 
 /// Endings that are no base unit.
 const BAD_UNITS: [&str; 9] =

@@ -66,13 +66,11 @@ fn a_role_waits_for_brokers_unready_but_alive_and_stops_when_told() {
         let (status, why) = role.get("/readyz");
         assert_eq!(status, 503);
         assert!(why.contains("no Kafka broker has answered yet"), "{why}");
-        let names = catalogue::check(&role.get("/metrics").1);
-        assert!(names.contains("barid_build_info"), "{names:?}");
     }
-    for (role, metric) in
-        roles.iter().zip(["barid_watcher_", "barid_stage_", "barid_sink_", "barid_cluster_up"])
-    {
-        let names = catalogue::check(&role.get("/metrics").1);
+    let metrics = ["barid_watcher_", "barid_stage_", "barid_sink_", "barid_cluster_up"];
+    for ((role, name), metric) in roles.iter().zip(ROLES).zip(metrics) {
+        let names = catalogue::check(name, &role.get("/metrics").1);
+        assert!(names.contains("barid_build_info"), "{names:?}");
         assert!(names.iter().any(|name| name.starts_with(metric)), "no {metric} in {names:?}");
     }
     let (_, why) = roles[1].get("/readyz");

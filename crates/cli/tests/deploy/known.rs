@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expressions::{Asked, Matcher, Selector, asked};
-use super::registered::{Catalogue, Values, catalogue, values};
+use super::support::registered::{Catalogue, PROCESSES, Values, catalogue, values};
 
 /// Labels that Prometheus adds.
 const ADDED: [&str; 2] = ["job", "instance"];
@@ -42,7 +42,7 @@ impl Known {
             Some(name) => self.catalogue[name].1.clone(),
             None => match self.recorded.get(&selector.metric) {
                 Some(expression) => self.processes(expression),
-                None => super::registered::PROCESSES.into(),
+                None => PROCESSES.into(),
             },
         };
         let mut all = asked(expression).selectors.into_iter().map(|selector| of(&selector));

@@ -9,8 +9,6 @@ mod dashboards;
 mod expressions;
 mod known;
 mod manifests;
-#[path = "../support/registered.rs"]
-mod registered;
 mod started;
 #[allow(dead_code, reason = "not every test file needs every helper")]
 #[path = "../support/mod.rs"]

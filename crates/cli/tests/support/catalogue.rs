@@ -1,70 +1,36 @@
-//! What every metric must look like.
+//! What a process serves is what the catalogue says of such a process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Labels whose values are few and known.
-const LABELS: [&str; 15] = [
-    "commit",
-    "group",
-    "kind",
-    "le",
-    "operation",
-    "outcome",
-    "phase",
-    "place",
-    "reason",
-    "rustc",
-    "source",
-    "topic",
-    "verdict",
-    "version",
-    "worker",
-];
-/// Endings that are no base unit.
-const BAD_UNITS: [&str; 9] =
-    ["_ms", "_us", "_milliseconds", "_minutes", "_hours", "_kb", "_mb", "_percent", "_kilobytes"];
+use super::registered::catalogue;
 
-/// Every family is named, explained and labelled as the catalogue demands; with `BARID_PROMTOOL` promtool looks at it too. Returns the names.
-pub(crate) fn check(text: &str) -> BTreeSet<String> {
+/// Every family is in the catalogue, as one that `process` has, with the type, help and labels that it has there; with `BARID_PROMTOOL`
+/// promtool looks at it too. Returns the names.
+pub(crate) fn check(process: &str, text: &str) -> BTreeSet<String> {
     promtool(text);
-    let mut kinds = BTreeMap::new();
+    let catalogue = catalogue();
+    let mut names = BTreeSet::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').unwrap();
-        assert!(kinds.insert(name, kind).is_none(), "{name} twice");
-    }
-    let explained: BTreeSet<_> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '))
-        .map(|(name, _)| name)
-        .collect();
-    for (name, kind) in &kinds {
-        assert!(name.starts_with("barid_") || name.starts_with("process_"), "{name}: prefix");
-        assert!(explained.contains(name), "{name}: no help");
-        assert_eq!(*kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
-        assert!(
-            !BAD_UNITS.iter().any(|unit| name.trim_end_matches("_total").ends_with(unit)),
-            "{name}: unit"
-        );
-        assert!(
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
-            "{name}"
-        );
-        if *kind == "histogram" {
-            assert!(
-                name.ends_with("_seconds") || name.ends_with("_bytes"),
-                "{name}: a histogram without a unit"
-            );
-        }
+        assert!(names.insert(name.to_owned()), "{name} twice");
+        let (info, processes) =
+            catalogue.get(name).unwrap_or_else(|| panic!("{name} is not in the catalogue: docs/metrics.md"));
+        assert!(processes.contains(process), "{name} is one of {processes:?}, not of {process}");
+        assert_eq!(kind, info.kind, "{name}");
+        assert!(text.contains(&format!("# HELP {name} {}\n", info.help)), "{name}: help");
     }
     for sample in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((_, labels)) = sample.split_once('{') else { continue };
+        let Some((series, labels)) = sample.split_once('{') else { continue };
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part));
+        let family = family.filter(|name| names.contains(*name)).unwrap_or(series);
+        let known = &catalogue[family].0.labels;
         for label in labels.split("\",").filter_map(|pair| pair.split_once("=\"")).map(|(label, _)| label) {
-            assert!(LABELS.contains(&label), "{sample}: label `{label}` is not in the catalogue");
+            assert!(label == "le" || known.iter().any(|known| known == label), "{sample}: label {label}");
         }
     }
-    kinds.into_keys().map(str::to_owned).collect()
+    names
 }
 
 fn promtool(text: &str) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod daemon;
+pub(crate) mod registered;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -34,7 +34,6 @@ pub(crate) type Values = BTreeMap<(String, String), BTreeSet<String>>;
 const OPEN: [&str; 9] = ["commit", "feed", "group", "place", "rustc", "source", "topic", "version", "worker"];
 
 /// Those that are there from the start, which is all that there ever are.
-#[allow(dead_code, reason = "not every test file asks for them")]
 pub(crate) fn values() -> Values {
     let mut values = Values::new();
     for process in PROCESSES {
@@ -83,7 +82,6 @@ fn register(process: &str, registry: &Registry) {
 }
 
 /// The catalogue as a page.
-#[allow(dead_code, reason = "not every test file asks for it")]
 pub(crate) fn page(catalogue: &Catalogue) -> String {
     let mut page = String::from(HEAD);
     for (name, (metric, processes)) in catalogue {
@@ -96,7 +94,6 @@ pub(crate) fn page(catalogue: &Catalogue) -> String {
     page
 }
 
-#[allow(dead_code, reason = "not every test file asks for it")]
 const HEAD: &str = "\
 # Metrics
 
