@@ -44,6 +44,8 @@ fn units_start_what_exists_tell_how_it_goes_and_end_for_good_where_a_restart_doe
         };
         // A failure before the main process is none of its exit statuses: it would be started again for ever.
         assert!(!unit.contains_key("ExecStartPre"), "{path}");
+        // It hides /proc/stat, and the time of the start with it.
+        assert!(!unit.contains_key("ProcSubset"), "{path}");
         let statuses: Vec<&str> = one("RestartPreventExitStatus").split(' ').collect();
         assert!(statuses.contains(&"64") && statuses.contains(&"78"), "{path}: {statuses:?}");
         assert_eq!((one("Type"), one("NotifyAccess"), one("Restart")), ("notify", "main", "on-failure"));
