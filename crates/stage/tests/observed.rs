@@ -4,7 +4,6 @@
     reason = "a test that cannot go on must say so; clippy's exception does not cover helpers"
 )]
 
-#[allow(dead_code, reason = "not every test file needs every helper")]
 mod support;
 
 use barid_record::{Observed, Topic};
