@@ -99,6 +99,11 @@ pub(crate) const CODES: &[Code] = &[
         "`feeds.lists` names OPML files. The message says which one, and what is wrong with it.",
     ),
     code(
+        "E0117",
+        "a feed is not polled",
+        "A line of a list of feeds has an address that can never be asked (another scheme than http and https, a user name, no host), or the address of another feed. The other feeds are polled. `feed:` addresses and bare hosts are taken as http.",
+    ),
+    code(
         "E0201",
         "standard output failed",
         "Nothing could be written to standard output, for instance because the disk it leads to is full. A closed pipe is no error.",

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod disks;
 mod error;
+mod lists;
 mod manager;
 mod output;
 mod progress;

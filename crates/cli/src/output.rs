@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 
 use crate::args::Color;
-use crate::config::{Loaded, named};
+use crate::config::{Loaded, Problem, named};
 use crate::error::CliError;
 
 /// Settles colour for everything this process prints.
@@ -69,6 +69,14 @@ pub(crate) fn warn(loaded: &Loaded) {
         if handler().render_report(&mut text, report.as_ref()).is_ok() {
             print(&text);
         }
+    }
+}
+
+/// Prints a warning that is about no place of the configuration.
+pub(crate) fn warn_of(warning: &Problem) {
+    let mut text = String::new();
+    if handler().render_report(&mut text, warning).is_ok() {
+        print(&text);
     }
 }
 

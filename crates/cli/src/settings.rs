@@ -1,7 +1,5 @@
 //! The configuration, as each crate wants it.
 
-use std::collections::HashSet;
-use std::path::Path;
 use std::time::Duration;
 
 use barid_log::{
@@ -12,16 +10,16 @@ use barid_sink::JsonlConfig;
 use barid_stage::StageConfig;
 use barid_watcher::feeds::FeedsConfig;
 use barid_watcher::feeds::address::Allowed;
-use barid_watcher::feeds::engine::Feed;
-use barid_watcher::feeds::fetch::Trust;
-use barid_watcher::feeds::opml::{self, Outline};
+use barid_watcher::feeds::fetch::{Limits, Trust};
 use barid_watcher::feeds::websub::WebSubConfig;
 use barid_watcher::{Fields, FilesConfig};
 
 use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
 use crate::error::CliError;
+use crate::lists::{self, Polled};
 use crate::roles::Role;
 use crate::run::RunError;
+use crate::telemetry;
 
 /// Most segments a full topic is cut into: retention works in whole segments.
 const SEGMENTS: u64 = 16;
@@ -181,25 +179,8 @@ pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {
 /// A list that cannot be read.
 pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
     let (section, defaults) = (&config.feeds, FeedsConfig::default());
-    let written = section.feeds.iter().map(|feed| Feed {
-        id: feed.id.clone(),
-        url: feed.url.clone(),
-        is_listed: feed.fast,
-    });
-    let mut feeds: Vec<Feed> = written.collect();
-    let full_text = section.feeds.iter().filter(|feed| feed.full_text);
-    let mut full_text: Vec<String> = full_text.map(|feed| feed.id.clone()).collect();
-    let own: HashSet<&str> = section.feeds.iter().map(|feed| feed.id.as_str()).collect();
-    for path in &section.lists {
-        let listed = list(path)?.into_iter().map(|outline| outline.feed);
-        let first = feeds.len();
-        feeds.extend(listed);
-        if section.full_text {
-            // A feed's own table goes before a list.
-            let listed = feeds[first..].iter().filter(|feed| !own.contains(feed.id.as_str()));
-            full_text.extend(listed.map(|feed| feed.id.clone()));
-        }
-    }
+    let Polled { feeds, full_text, problems } = lists::polled(section)?;
+    problems.iter().for_each(telemetry::tell);
     Ok(FeedsConfig {
         feeds,
         watch: section.watch.clone(),
@@ -213,10 +194,17 @@ pub(crate) fn feeds(config: &Config) -> Result<FeedsConfig, CliError> {
             random,
         }),
         max_in_flight: section.max_in_flight,
+        limits: limits(section),
         writer: writer(config, &defaults.writer),
         batch_bytes: if cfg!(feature = "failpoints") { 16 << 10 } else { defaults.batch_bytes },
         ..defaults
     })
+}
+
+/// How much an answer may take.
+pub(crate) fn limits(section: &FeedsSection) -> Limits {
+    let most = section.max_feed_bytes;
+    Limits { wire_bytes: most, body_bytes: most, ..Limits::default() }
 }
 
 /// The `User-Agent`.
@@ -240,13 +228,6 @@ pub(crate) fn trust(section: &FeedsSection) -> Result<Trust, CliError> {
     let Some(path) = &section.extra_ca else { return Ok(Trust::default()) };
     let pem = std::fs::read(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
     Ok(Trust::default().with_pem(&pem).map_err(RunError::from)?)
-}
-
-/// Reads a list of feeds.
-pub(crate) fn list(path: &Path) -> Result<Vec<Outline>, CliError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    opml::parse(&text).map_err(|source| CliError::FeedList { path: path.to_owned(), source })
 }
 
 fn source(source: &FileSource) -> FilesConfig {

@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::args::Global;
-use crate::config::{Loaded, LogFormat, TelemetryConfig};
+use crate::config::{Loaded, LogFormat, Problem, TelemetryConfig};
 use crate::output;
 
 mod limiter;
@@ -35,10 +35,13 @@ pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgr
 
 /// Logs what is odd about a configuration, once there is a log.
 pub(crate) fn tell_warnings(loaded: &Loaded) {
-    for warning in &loaded.warnings {
-        // An absent hint is left out, not shown empty.
-        tracing::warn!(code = warning.code, hint = warning.hint.as_deref(), "{warning}");
-    }
+    loaded.warnings.iter().for_each(tell);
+}
+
+/// Logs a problem that is no obstacle.
+pub(crate) fn tell(warning: &Problem) {
+    // An absent hint is left out, not shown empty.
+    tracing::warn!(code = warning.code, hint = warning.hint.as_deref(), "{warning}");
 }
 
 /// What turns events into lines.

@@ -269,3 +269,35 @@ fn no_proxy_of_the_environment_is_asked_for_it_would_connect_where_no_address_wa
     // Both commands, straight at the site; the poller fetches the pages of both items.
     assert_eq!((of("/feed"), of("/new?utm_source=rss"), of("/old")), (2, 2, 1), "{asked:?}");
 }
+
+#[test]
+fn an_index_is_read_with_its_sitemaps_and_says_what_is_not() {
+    let site = Site::start(|path| {
+        match path {
+        "/feed" => (
+            "200 OK",
+            "<sitemapindex><sitemap><loc>/map.xml</loc></sitemap><sitemap><loc>ftp://me:pw@estuary.example/x</loc></sitemap></sitemapindex>"
+                .to_owned(),
+        ),
+        _ => ("200 OK", "<urlset><url><loc>https://estuary.example/a</loc></url></urlset>".to_owned()),
+    }
+    });
+    let said = check_json(&site, "", &[]);
+    let refused = json!([{ "url": "ftp://***@estuary.example/x", "why": "only http: and https: are asked" }]);
+    assert_eq!(said["index"], json!({ "sitemaps": 1, "waiting": 0, "refused": refused, "left_out": 0 }));
+    assert_eq!((&said["items"], said["requests"].as_array().unwrap().len()), (&json!(1), 2));
+    let (code, words) = check(&site, "", &[]);
+    assert_eq!(code, 0);
+    assert!(
+        words.contains("\nindex       of 1 sitemaps, 0 left to later polls\nrefused     ftp://***@"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_304_to_who_asked_for_everything_is_no_good_feed() {
+    let site = Site::start(|_| ("304 Not Modified", String::new()));
+    let (code, words) = check(&site, "", &[]);
+    assert_eq!(code, 1, "{words}");
+    assert!(words.contains("outcome     unasked_304"), "{words}");
+}

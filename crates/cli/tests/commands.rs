@@ -194,3 +194,70 @@ fn a_command_that_needs_a_log_says_where_there_is_none() {
     );
     assert!(!folder.path().join("barid-data").exists(), "looking makes nothing");
 }
+
+/// A list with every spelling: two feeds, one of them twice, and two lines that can never be asked.
+const ODD_LIST: &str = "<opml version=\"2.0\"><body>\n\
+    <outline type=\"rss\" text=\"Estuary\" xmlUrl=\"feed://estuary.example/a.xml\"/>\n\
+    <outline type=\"rss\" text=\"again\" xmlUrl=\"http://estuary.example:80/a.xml\"/>\n\
+    <outline type=\"rss\" text=\"secret\" xmlUrl=\"https://me:word@estuary.example/b.xml\"/>\n\
+    <outline type=\"rss\" text=\"bare\" xmlUrl=\"estuary.example/c.xml\"/>\n\
+    <outline type=\"rss\" text=\"old\" xmlUrl=\"ftp://estuary.example/d.xml\"/>\n\
+    </body></opml>";
+
+#[test]
+fn a_list_is_taken_as_it_is_meant_and_refused_by_line_at_import_and_by_check_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[feeds]\ncontact = \"https://barid.example/\"\nlists = [\"feeds.opml\"]\n";
+    std::fs::write(folder.path().join("barid.toml"), config).unwrap();
+    std::fs::write(folder.path().join("odd.opml"), ODD_LIST).unwrap();
+    let output = run(folder.path(), &["feed", "import", "odd.opml"]);
+    let refused = "line 4: secret: https://***@estuary.example/b.xml: it carries a user name or password\n\
+        line 6: old: ftp://estuary.example/d.xml: only http: and https: are asked, and this is ftp:\n";
+    let counts = "5 feeds read, 2 added to feeds.opml, 1 known already, 2 refused\n";
+    assert_eq!((code(&output), stdout(&output)), (1, format!("{counts}{refused}")));
+    let list = std::fs::read_to_string(folder.path().join("feeds.opml")).unwrap();
+    assert!(
+        list.contains("\"http://estuary.example/a.xml\"")
+            && list.contains("\"http://estuary.example/c.xml\"")
+    );
+    assert!(!list.contains("word"), "no password is copied");
+    let checked = run(folder.path(), &["check-config", "barid.toml"]);
+    assert_eq!(stdout(&checked), "barid.toml: ok, 0 source(s), 2 feed(s), 0 warning(s)\n");
+    // Written by hand, the same lines are warnings, and the other feeds are polled.
+    std::fs::write(folder.path().join("feeds.opml"), ODD_LIST).unwrap();
+    let table = format!("{config}[[feed]]\nid = \"estuary\"\nurl = \"FEED:estuary.example/a.xml\"\n");
+    std::fs::write(folder.path().join("barid.toml"), table).unwrap();
+    let checked = run(folder.path(), &["check-config", "barid.toml"]);
+    assert_eq!(stdout(&checked), "barid.toml: ok, 0 source(s), 2 feed(s), 3 warning(s)\n");
+    let warned = stderr(&checked);
+    for part in ["line 4: secret", "***@estuary.example", "line 6: old", "has the address of `estuary`"] {
+        assert!(warned.replace("\n", " ").contains(part), "{part}: {warned}");
+    }
+    let output = run(folder.path(), &["feed", "import", "odd.opml"]);
+    assert!(stdout(&output).starts_with("5 feeds read, 0 added to feeds.opml, 3 known already, 2 refused\n"));
+    let list = std::fs::read_to_string(folder.path().join("feeds.opml")).unwrap();
+    assert!(
+        list.contains("ftp://estuary.example/d.xml"),
+        "what was in the list is still the operator's to mend"
+    );
+}
+
+#[test]
+fn a_feed_of_the_configuration_is_held_by_the_same_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, part) in [
+        ("ftp://estuary.example/a", "this is ftp:"),
+        ("https://me:word@estuary.example/a", "a user name or password"),
+        ("/feed.xml", "the host is missing"),
+        ("feed.xml", "the host is missing"),
+        ("  ", "there is no address of a feed"),
+    ] {
+        std::fs::write(folder.path().join("barid.toml"), format!("[[feed]]\nid = \"a\"\nurl = \"{url}\"\n"))
+            .unwrap();
+        let checked = run(folder.path(), &["check-config", "barid.toml"]);
+        assert_eq!(code(&checked), 1, "{url}");
+        let said = stderr(&checked);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("E0105") && said.contains(part), "{said}");
+    }
+}

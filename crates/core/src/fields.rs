@@ -12,11 +12,15 @@ use crate::lexicon;
 use crate::model::{Article, DateValue, Language, LanguageMethod, Link, SectionKind};
 use crate::rows::Row;
 use crate::split::Label;
+use crate::split::given::Given;
+use crate::split::header::PART_OF_GIVEN;
 
 mod attribution;
+mod credits;
 mod keywords;
 
 pub(crate) use attribution::dateline_credit;
+pub use credits::{Credit, byline_credits, publisher_credit};
 
 /// A document whose rows are labelled.
 pub(crate) struct Document<'d> {
@@ -24,6 +28,8 @@ pub(crate) struct Document<'d> {
     pub(crate) rows: &'d [Row<'d>],
     /// One for every row.
     pub(crate) labels: &'d [Label],
+    /// The main article's headline where it came beside the text.
+    pub(crate) given: Option<&'d Given<'d>>,
 }
 
 /// The rows of one article, in order.
@@ -35,6 +41,20 @@ struct Parts<'d> {
 impl<'d> Parts<'d> {
     fn of(&self, kinds: &'d [SectionKind]) -> impl Iterator<Item = &'d Row<'d>> + '_ {
         self.rows.iter().filter(|(_, label)| kinds.contains(&label.kind)).map(|(row, _)| *row)
+    }
+
+    /// The headline, and whether it did not stand in the text.
+    fn headline(&self) -> (Option<String>, bool) {
+        const HEADLINE: [SectionKind; 2] = [SectionKind::Headline, SectionKind::RelatedHeadline];
+        let found = self.rows.iter().find(|(_, label)| HEADLINE.contains(&label.kind));
+        let is_main = self.rows.first().is_none_or(|(_, label)| label.owner == 0);
+        let given = self.document.given.filter(|_| is_main).map(|given| given.text.to_owned());
+        match (found, given) {
+            (Some((_, label)), Some(given)) if label.rule == PART_OF_GIVEN => (Some(given), true),
+            (Some((row, _)), _) => (Some(row.text.to_owned()), false),
+            (None, Some(given)) => (Some(given), true),
+            (None, None) => (None, false),
+        }
     }
 
     /// The lines of the body as found, joined with LF.
@@ -77,21 +97,19 @@ pub(crate) fn articles(document: &Document<'_>) -> Vec<Article> {
 
 /// `words` is space to fold in.
 fn article(parts: &Parts<'_>, words: &mut Words) -> Article {
-    let headline = parts
-        .of(&[SectionKind::Headline, SectionKind::RelatedHeadline])
-        .next()
-        .map(|row| row.text.to_owned());
+    let (headline, headline_inferred) = parts.headline();
     let body = parts.body();
     words.fold(&body);
-    let (published, modified) = dates(parts);
+    let dates = dates(parts);
     let keywords = keywords::keywords(parts, words);
     Article {
         fingerprint: hash::fingerprint(headline.as_deref(), words),
         headline,
-        headline_inferred: false,
+        headline_inferred,
         standfirst: parts.of(&[SectionKind::Standfirst]).next().map(|row| row.text.to_owned()),
-        published,
-        modified,
+        published: dates.published,
+        modified: dates.modified,
+        unread_date: dates.unread,
         attribution: attribution::chain(parts),
         keywords: keywords.phrases,
         keywords_raw: keywords.raw,
@@ -111,6 +129,7 @@ pub(crate) fn empty_article() -> Article {
         body: String::new(),
         published: None,
         modified: None,
+        unread_date: None,
         attribution: Vec::new(),
         keywords: Vec::new(),
         keywords_raw: None,
@@ -121,16 +140,27 @@ pub(crate) fn empty_article() -> Article {
     }
 }
 
-/// The first date of each sort that the article states on date lines.
-fn dates(parts: &Parts<'_>) -> (Option<DateValue>, Option<DateValue>) {
+/// The first of each sort that the article states on date lines.
+#[derive(Default)]
+struct Dates {
+    published: Option<DateValue>,
+    modified: Option<DateValue>,
+    /// A line that is a date and states no instant.
+    unread: Option<String>,
+}
+
+fn dates(parts: &Parts<'_>) -> Dates {
     let value_of = |date: &Option<(DateValue, Range<usize>)>| date.as_ref().map(|(value, _)| value.clone());
-    let (mut published, mut modified) = (None, None);
+    let mut dates = Dates::default();
     for row in parts.of(&[SectionKind::Date, SectionKind::RelatedDate]) {
         let Some(line) = row.date() else { continue };
-        published = published.or_else(|| value_of(&line.published));
-        modified = modified.or_else(|| value_of(&line.modified));
+        if line.published.is_none() && line.modified.is_none() && dates.unread.is_none() {
+            dates.unread = Some(row.text.to_owned());
+        }
+        dates.published = dates.published.or_else(|| value_of(&line.published));
+        dates.modified = dates.modified.or_else(|| value_of(&line.modified));
     }
-    (published, modified)
+    dates
 }
 
 /// Headlines of other pages that came without their article.

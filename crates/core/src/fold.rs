@@ -199,8 +199,8 @@ pub(crate) fn matched(text: &str) -> String {
     matched.text
 }
 
-/// The word form of a whole text as a string.
-pub(crate) fn words_of(text: &str) -> String {
+/// The folded words of a text, one space between them: two spellings of one name have the same.
+pub fn words_of(text: &str) -> String {
     String::from_utf8(Words::of(text).into_bytes()).unwrap_or_default()
 }
 

@@ -8,6 +8,10 @@ use whatlang::{Detector, Lang};
 use crate::model::{Language, LanguageMethod};
 use crate::pairs;
 
+mod given;
+
+pub use given::{GivenLanguage, weigh_language};
+
 /// Scripts and letters settle within the first two thousand bytes of a body.
 const SCRIPT_SAMPLE_BYTES: usize = 2048;
 /// Trigrams need a few sentences, and cost some 60 ns a byte.
@@ -231,15 +235,17 @@ fn by_trigrams(sample: &str) -> Language {
     Language { tag: bcp47(info.lang()), confidence, method: LanguageMethod::Trigrams }
 }
 
-/// ISO 639-1 where it exists, as BCP-47 wants.
-fn bcp47(lang: Lang) -> &'static str {
-    const TAGS: &str = "\
+/// ISO 639-3 to ISO 639-1.
+const TAGS: &str = "\
         eng=en rus=ru cmn=zh spa=es por=pt ita=it ben=bn fra=fr deu=de ukr=uk kat=ka \
         ara=ar hin=hi jpn=ja heb=he yid=yi pol=pl amh=am jav=jv kor=ko nob=nb dan=da \
         swe=sv fin=fi tur=tr nld=nl hun=hu ces=cs ell=el bul=bg bel=be mar=mr kan=kn \
         ron=ro slv=sl hrv=hr srp=sr mkd=mk lit=lt lav=lv est=et tam=ta vie=vi urd=ur \
         tha=th guj=gu uzb=uz pan=pa aze=az ind=id tel=te pes=fa mal=ml ori=or mya=my \
         nep=ne sin=si khm=km tuk=tk zul=zu sna=sn afr=af slk=sk cat=ca tgl=tl hye=hy";
+
+/// ISO 639-1 where it exists, as BCP-47 wants.
+fn bcp47(lang: Lang) -> &'static str {
     let of = |pair: &'static str| pair.strip_prefix(lang.code())?.strip_prefix('=');
     TAGS.split_ascii_whitespace().find_map(of).unwrap_or(lang.code())
 }

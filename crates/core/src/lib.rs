@@ -29,13 +29,16 @@ mod words;
 
 pub use date::parse_date;
 pub use decode::{Decoded, Line, Undecodable, decode};
+pub use fields::{Credit, byline_credits, publisher_credit};
+pub use fold::words_of as fold_words;
 pub use hash::{NORMALIZER, hash_article, raw_sha256};
+pub use language::{GivenLanguage, weigh_language};
 pub use model::{
     Article, Attribution, AttributionRole, CharsetSource, DateValue, Fingerprint, Language, LanguageMethod,
     Link, Note, Parsed, Precision, Section, SectionKind, TzSource,
 };
-pub use parse::{parse, parse_bytes};
+pub use parse::{parse, parse_bytes, parse_bytes_with, parse_with};
 pub use repair::repair_line as repair_text;
 
 /// Version of the parsing rules and lexicons: raised when the same bytes may be read differently.
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: &str = "2";

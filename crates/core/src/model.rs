@@ -123,6 +123,8 @@ pub struct Article {
     pub published: Option<DateValue>,
     /// When the article says it was last changed.
     pub modified: Option<DateValue>,
+    /// The words of a date line that states no instant ("two days ago"), as found: the first one.
+    pub unread_date: Option<String>,
     /// The chain of transmission, outermost first.
     pub attribution: Vec<Attribution>,
     /// Keyword phrases, folded duplicates left out, bytes as found.
@@ -169,8 +171,8 @@ pub struct Attribution {
     pub confidence: f32,
 }
 
-/// Who somebody is in the chain of transmission.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Who somebody is in the chain of transmission, outermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the field's own words")]
 pub enum AttributionRole {
     Aggregator,
@@ -181,6 +183,9 @@ pub enum AttributionRole {
 }
 
 impl AttributionRole {
+    /// Every role, outermost first.
+    pub const ALL: [Self; 5] = [Self::Aggregator, Self::Publisher, Self::Agency, Self::Cited, Self::Byline];
+
     /// The stable `snake_case` name.
     pub fn name(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use crate::fields;
 use crate::model::{Parsed, Section, SectionKind};
 use crate::notes;
 use crate::rows::{self, Row};
+use crate::split::given::Given;
 use crate::split::{self, Label};
 
 /// Decodes and parses the bytes of one document. `declared` is the charset label the deliverer gave, if any.
@@ -12,20 +13,39 @@ use crate::split::{self, Label};
 /// # Errors
 /// [`Undecodable`] when the bytes are no text; see [`decode()`](crate::decode()).
 pub fn parse_bytes(bytes: &[u8], declared: Option<&str>) -> Result<Parsed, Undecodable> {
-    decode::decode(bytes, declared).map(|decoded| parse(&decoded))
+    parse_bytes_with(bytes, declared, None)
+}
+
+/// As [`parse_bytes`], with the headline that came beside the text: see [`parse_with`].
+///
+/// # Errors
+/// As [`parse_bytes`].
+pub fn parse_bytes_with(
+    bytes: &[u8],
+    declared: Option<&str>,
+    headline: Option<&str>,
+) -> Result<Parsed, Undecodable> {
+    decode::decode(bytes, declared).map(|decoded| parse_with(&decoded, headline))
 }
 
 /// Splits one document into its articles and everything around them. Cannot fail: what no rule knows is body.
 ///
 /// The sections are sorted and tile the input; time and memory are linear in its length.
 pub fn parse(decoded: &Decoded<'_>) -> Parsed {
+    parse_with(decoded, None)
+}
+
+/// As [`parse`], with the headline that came beside the text. A line of the header with the same words is the headline; where there is none,
+/// the given one is, and no other line is taken for it: a short first line stays body.
+pub fn parse_with(decoded: &Decoded<'_>, headline: Option<&str>) -> Parsed {
     let rows = rows::rows(decoded);
-    let labels = split::split(&rows);
+    let given = Given::new(headline);
+    let labels = split::split(&rows, given.as_ref());
     let sections = sections(decoded, &rows, &labels);
     let confidence =
         sections.iter().filter(|section| moved_text(section.kind)).map(|section| section.confidence);
     let confidence = confidence.fold(1.0, f32::min);
-    let document = fields::Document { decoded, rows: &rows, labels: &labels };
+    let document = fields::Document { decoded, rows: &rows, labels: &labels, given: given.as_ref() };
     let mut articles = fields::articles(&document).into_iter();
     Parsed {
         article: articles.next().unwrap_or_else(fields::empty_article),

@@ -62,7 +62,8 @@ impl Shape {
 }
 
 impl Ending {
-    fn of(line: &str) -> Self {
+    /// How `line` ends.
+    pub(crate) fn of(line: &str) -> Self {
         let closers = ['"', '\'', '”', '“', '’', '»', '«', ')', ']', '」', '』'];
         let bare =
             line.trim_end_matches(|c: char| closers.contains(&c) || is_invisible(c) || c.is_whitespace());

@@ -12,6 +12,9 @@ use crate::model::SectionKind;
 use crate::rows::{Cue, Row};
 use crate::shape::{Ending, HEADLINE_MAX};
 
+use given::Given;
+
+pub(crate) mod given;
 pub(crate) mod header;
 mod list;
 #[cfg(test)]
@@ -28,10 +31,11 @@ pub(crate) struct Label {
     pub(crate) confidence: f32,
 }
 
-/// Labels for all `rows`, in step with them.
-pub(crate) fn split(rows: &[Row<'_>]) -> Vec<Label> {
+/// Labels for all `rows`, in step with them. `given` is the main article's headline where it came beside the text.
+pub(crate) fn split(rows: &[Row<'_>], given: Option<&Given<'_>>) -> Vec<Label> {
     let labels = Vec::with_capacity(rows.len());
-    let mut splitter = Splitter { rows, labels, owner: 0, state: State::default(), related: 0, panel: None };
+    let state = State::default();
+    let mut splitter = Splitter { rows, given, labels, owner: 0, state, related: 0, panel: None };
     splitter.main_header();
     while splitter.at() < rows.len() {
         splitter.step();
@@ -41,6 +45,7 @@ pub(crate) fn split(rows: &[Row<'_>]) -> Vec<Label> {
 
 struct Splitter<'r, 't> {
     rows: &'r [Row<'t>],
+    given: Option<&'r Given<'r>>,
     /// One label for every row already read.
     labels: Vec<Label>,
     /// The article being read.

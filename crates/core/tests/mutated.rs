@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use barid_core::{Parsed, SectionKind, parse_bytes};
+use barid_core::{Parsed, SectionKind, parse_bytes, parse_bytes_with};
 
 const DOCUMENTS: u32 = 100_000;
 
@@ -122,13 +122,26 @@ fn fault(bytes: &[u8], parsed: &Parsed) -> Option<String> {
     }
 }
 
+/// None for half of the documents; else one of its lines, or a part of it, or something else.
+fn given_headline(bytes: &[u8], random: &mut Random) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().nth(random.below(4)).unwrap_or_default();
+    match random.below(6) {
+        0 => Some(line.to_owned()),
+        1 => Some(format!("{line} - Harbour Ledger")),
+        2 => Some(format!("{}…", line.chars().take(20).collect::<String>())),
+        _ => None,
+    }
+}
+
 #[test]
 fn sections_tile_a_hundred_thousand_damaged_documents() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut parsed_documents = 0;
     for number in 0..DOCUMENTS {
         let bytes = document(&mut random);
-        let Ok(parsed) = parse_bytes(&bytes, None) else { continue };
+        let given = given_headline(&bytes, &mut random);
+        let Ok(parsed) = parse_bytes_with(&bytes, None, given.as_deref()) else { continue };
         parsed_documents += 1;
         if let Some(fault) = fault(&bytes, &parsed) {
             panic!("document {number}: {fault}\n{:?}", String::from_utf8_lossy(&bytes));

@@ -173,8 +173,10 @@ fn check(input: &[u8], options: &Options<'_>) -> Option<String> {
     if entries.iter().any(|entry| entry.id.is_empty()) {
         return Some("an entry without id".to_owned());
     }
-    let blank = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
-    if entries.iter().any(|entry| blank(&entry.title) || blank(&entry.link) || blank(&entry.summary)) {
+    let blank = |text: Option<&str>| text.is_some_and(str::is_empty);
+    if entries.iter().any(|entry| {
+        blank(entry.title.as_deref()) || blank(entry.link.as_deref()) || blank(entry.summary.as_deref())
+    }) {
         return Some("an empty text that should be absent".to_owned());
     }
     (read(input, options) != (feed, entries)).then(|| "another answer the second time".to_owned())

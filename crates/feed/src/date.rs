@@ -17,10 +17,36 @@ pub(crate) fn instant(raw: &str, faults: &mut Faults) -> Option<Instant> {
         return None;
     }
     let ms = milliseconds(raw);
-    if ms.is_none() {
-        faults.note(Fault::BadDate);
+    match ms {
+        None => faults.note(Fault::BadDate),
+        Some(ms) if is_buddhist(ms, raw) => faults.note(Fault::OtherCalendar),
+        Some(_) => {}
     }
     Some(Instant { ms, raw: raw.to_owned() })
+}
+
+/// Years of the Buddhist calendar, as Thai software writes them, are ours and 543; day and month are the same. No article is of the 26th century.
+const BUDDHIST: std::ops::Range<i64> = 2500..2600;
+const BUDDHIST_YEARS: i64 = 543;
+/// Older than any newspaper: such years are of other calendars.
+const OLDEST_YEAR: i64 = 1600;
+
+fn our_year(year: i64) -> i64 {
+    if BUDDHIST.contains(&year) { year - BUDDHIST_YEARS } else { year }
+}
+
+/// Whether the words have another year than the instant that was read from them.
+fn is_buddhist(ms: i64, raw: &str) -> bool {
+    // Without detours for the dates of every day.
+    if memchr::memmem::find(raw.as_bytes(), b"25").is_none() {
+        return false;
+    }
+    let Ok(instant) = jiff::Timestamp::from_millisecond(ms) else { return false };
+    let year = i64::from(instant.to_zoned(jiff::tz::TimeZone::UTC).year());
+    // A zone may move an instant over the end of its year.
+    (year - 1..=year + 1)
+        .map(|year| year + BUDDHIST_YEARS)
+        .any(|year| BUDDHIST.contains(&year) && raw.contains(&year.to_string()))
 }
 
 /// Milliseconds since 1970 in UTC.
@@ -148,6 +174,11 @@ fn at([year, month, day]: [i64; 3], [hour, minute, second]: [i64; 3], ms: i64, o
     // 24:00:00 is the end of the day.
     let is_end = hour == 24 && minute == 0 && second == 0;
     if (hour > 23 && !is_end) || minute > 59 || second > 60 || offset.abs() > 16 * 60 {
+        return None;
+    }
+    let year = our_year(year);
+    // The Hijri and the Jalali calendar are there, and software that has no date.
+    if year < OLDEST_YEAR {
         return None;
     }
     let date =
@@ -282,9 +313,28 @@ mod tests {
             ("5th, September 2023 GMT", "2023-09-05T00:00:00Z"),
             ("Thu, 29 Feb 2024 23:59:59 Z", "2024-02-29T23:59:59Z"),
             ("Sat, 01 Jan 1600 00:00:00 Z", "1600-01-01T00:00:00Z"),
+            ("Tue, 05 Sep 2566 08:15:00 +0700", "2023-09-05T01:15:00Z"),
+            ("2567-02-29T08:15:00+07:00", "2024-02-29T01:15:00Z"),
         ] {
             assert_eq!(read_as(raw).as_deref(), Some(expected), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_year_of_another_calendar_is_named() {
+        let named = |raw: &str| {
+            let mut faults = Faults::default();
+            instant(raw, &mut faults);
+            faults.count(Fault::OtherCalendar)
+        };
+        assert_eq!(named("Tue, 05 Sep 2566 08:15:00 +0700"), 1);
+        assert_eq!(named("Fri, 01 Jan 2567 03:00:00 +0700"), 1, "still the year before in Greenwich");
+        assert_eq!(named("Tue, 05 Sep 2023 08:25:00 +0700"), 0);
+        assert_eq!(
+            named("2023-09-05T08:15:00.2566Z"),
+            1,
+            "a fraction that looks like the year: a count too many does no harm"
+        );
     }
 
     #[test]
@@ -298,6 +348,8 @@ mod tests {
             "0000-00-00 00:00:00",
             "yesterday",
             "1445/02/20 هـ",
+            "Tue, 14 Jun 1402 08:15:00 +0330",
+            "0001-01-01T00:00:00Z",
         ] {
             assert_eq!(read_as(raw), None, "{raw}");
         }

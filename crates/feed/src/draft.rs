@@ -1,6 +1,6 @@
 //! A feed, entry or source in the making: which of several statements about the same thing counts.
 
-use crate::model::{Enclosure, Entry, Feed, Instant, Link, Origin, Person};
+use crate::model::{Enclosure, Entry, Feed, Instant, Link, Origin, Person, Text, TextKind};
 
 /// Tags a new one is compared with.
 const MAX_COMPARED: usize = 64;
@@ -14,6 +14,8 @@ pub(crate) struct Draft {
     pub(crate) link: Option<String>,
     pub(crate) links: Vec<Link>,
     pub(crate) id: Slot,
+    /// An id was there, with nothing in it.
+    pub(crate) has_blank_id: bool,
     pub(crate) published: Option<Instant>,
     pub(crate) updated: Option<Instant>,
     pub(crate) created: Option<Instant>,
@@ -22,7 +24,7 @@ pub(crate) struct Draft {
     pub(crate) summary: Slot,
     pub(crate) subtitle: Slot,
     pub(crate) has_content: bool,
-    pub(crate) content: Vec<String>,
+    pub(crate) content: Vec<Text>,
     pub(crate) tags: Vec<String>,
     pub(crate) media: Vec<Enclosure>,
     pub(crate) rights: Slot,
@@ -31,18 +33,23 @@ pub(crate) struct Draft {
     pub(crate) generator: Option<String>,
     pub(crate) image: Option<String>,
     pub(crate) source: Option<Origin>,
+    pub(crate) publisher: Option<String>,
 }
 
 /// A value and the depth it was found at: what stands higher in the tree counts more, and later counts more than earlier.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slot {
-    value: Option<(String, usize)>,
+    value: Option<(Text, usize)>,
 }
 
 impl Slot {
     pub(crate) fn set(&mut self, value: &str, depth: usize) {
+        self.set_text(value, TextKind::Plain, depth);
+    }
+
+    pub(crate) fn set_text(&mut self, value: &str, kind: TextKind, depth: usize) {
         if self.value.as_ref().is_none_or(|(old, at)| depth <= *at && (old.is_empty() || !value.is_empty())) {
-            self.value = Some((value.to_owned(), depth));
+            self.value = Some((Text { value: value.to_owned(), kind }, depth));
         }
     }
 
@@ -51,16 +58,20 @@ impl Slot {
     }
 
     pub(crate) fn get(&self) -> Option<&str> {
-        self.value.as_ref().map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
+        self.value.as_ref().map(|(text, _)| &**text).filter(|value| !value.is_empty())
     }
 
     fn take(self) -> Option<String> {
-        self.value.map(|(value, _)| value).filter(|value| !value.is_empty())
+        self.take_text().map(|text| text.value)
+    }
+
+    fn take_text(self) -> Option<Text> {
+        self.value.map(|(text, _)| text).filter(|text| !text.is_empty())
     }
 
     /// Replaces the value whatever stood there.
     pub(crate) fn force(&mut self, value: String, depth: usize) {
-        self.value = Some((value, depth));
+        self.value = Some((Text { value, kind: TextKind::Plain }, depth));
     }
 }
 
@@ -90,12 +101,12 @@ impl Draft {
     }
 
     /// Keeps a full text, and shows it as the summary while there is none.
-    pub(crate) fn keep_content(&mut self, text: &str, depth: usize, is_readable: bool) {
+    pub(crate) fn keep_content(&mut self, text: &str, kind: TextKind, depth: usize, is_readable: bool) {
         if is_readable && !self.summary.is_set() {
-            self.summary.set(text, depth);
+            self.summary.set_text(text, kind, depth);
         }
         if !text.is_empty() {
-            self.content.push(text.to_owned());
+            self.content.push(Text { value: text.to_owned(), kind });
         }
     }
 
@@ -107,9 +118,10 @@ impl Draft {
         self.links.retain(|link| !link.href.is_empty());
         Entry {
             index,
+            has_blank_id: self.has_blank_id && !self.id.is_set(),
             id: self.id.take().unwrap_or_default(),
             id_source: crate::model::IdSource::Computed,
-            title: self.title.take(),
+            title: self.title.take_text(),
             link: self.link.filter(|link| !link.is_empty()),
             links: self.links,
             published: self.published,
@@ -117,8 +129,8 @@ impl Draft {
             created: self.created,
             authors: self.authors,
             author: self.author.take(),
-            summary: self.summary.take(),
-            subtitle: self.subtitle.take(),
+            summary: self.summary.take_text(),
+            subtitle: self.subtitle.take_text(),
             content: self.content,
             tags: self.tags,
             enclosures,
@@ -127,6 +139,8 @@ impl Draft {
             language: self.language,
             comments: self.comments,
             source: self.source,
+            publisher: self.publisher,
+            is_cut: false,
         }
     }
 
@@ -134,7 +148,7 @@ impl Draft {
     pub(crate) fn into_feed(mut self, feed: &mut Feed) {
         self.authors.retain(|person| !person.is_empty());
         self.links.retain(|link| !link.href.is_empty());
-        feed.title = self.title.take();
+        feed.title = self.title.take_text();
         feed.link = self.link.filter(|link| !link.is_empty());
         feed.links = self.links;
         feed.id = self.id.take();
@@ -148,6 +162,7 @@ impl Draft {
         feed.language = self.language;
         feed.rights = self.rights.take();
         feed.tags = self.tags;
+        feed.publisher = self.publisher;
         feed.generator = self.generator;
         feed.image = self.image;
     }

@@ -9,6 +9,7 @@ use memchr::memchr;
 
 use crate::error::NotAFeed;
 use crate::fault::{Fault, Faults};
+use crate::surrogates;
 
 /// How far a declaration may stand from the start; PHP warnings and licences come before it.
 const DECLARATION_BYTES: usize = 4096;
@@ -116,6 +117,8 @@ fn utf8<'a>(bytes: &'a [u8], faults: &mut Faults) -> Text<'a> {
     if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         return Text { text: Cow::Borrowed(text), charset };
     }
+    let fixed = surrogates::from_cesu8(bytes, faults);
+    let bytes = fixed.as_deref().unwrap_or(bytes);
     let mut text = String::with_capacity(bytes.len() + 16);
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -154,7 +157,13 @@ fn unmarked<'a>(
         let charset = label.map_or_else(|| "utf-8".to_owned(), |known| known.name().to_ascii_lowercase());
         return Ok(Text { text: Cow::Borrowed(text), charset });
     }
-    if is_nearly_utf8(bytes, declared_utf8) {
+    let is_nearly = |bytes: &[u8]| {
+        is_nearly_utf8(bytes, declared_utf8)
+            || surrogates::from_cesu8(bytes, &mut Faults::default()).is_some_and(|fixed| {
+                simdutf8::basic::from_utf8(&fixed).is_ok() || is_nearly_utf8(&fixed, declared_utf8)
+            })
+    };
+    if is_nearly(bytes) {
         if !declared_utf8 {
             faults.note(Fault::WrongEncoding);
         }

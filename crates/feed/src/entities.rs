@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use memchr::{memchr, memmem};
 
 use crate::fault::{Fault, Faults};
+use crate::surrogates;
 
 /// Longest name looked up: the longest of HTML has 32 letters.
 const MAX_NAME_BYTES: usize = 40;
@@ -175,21 +176,18 @@ impl<'a> Entities<'a> {
 
 /// `&#1575;` or `&#x627;`, with or without its semicolon.
 fn number<'t>(bytes: &[u8], faults: &mut Faults) -> (usize, Reference<'t>) {
-    let is_hex = matches!(bytes.get(2), Some(b'x' | b'X'));
-    let start = if is_hex { 3 } else { 2 };
-    let radix = if is_hex { 16 } else { 10 };
-    let mut value: u32 = 0;
-    let mut at = start;
-    while let Some(digit) = bytes.get(at).and_then(|byte| char::from(*byte).to_digit(radix)) {
-        value = value.saturating_mul(radix).saturating_add(digit);
-        at += 1;
-    }
-    if at == start {
+    let Some((value, length, is_whole)) = surrogates::code(bytes) else {
         faults.note(Fault::BareAmp);
         return (1, Reference::Bare);
+    };
+    if surrogates::is_half(value) {
+        if let Some((c, more)) = surrogates::second_half(value, &bytes[length..]) {
+            faults.note(Fault::SurrogatePair);
+            return (length + more, Reference::Char(c));
+        }
+        faults.note(Fault::BadCharRef);
+        return (length, Reference::Char('\u{FFFD}'));
     }
-    let is_whole = bytes.get(at) == Some(&b';');
-    let length = at + usize::from(is_whole);
     let c = char::from_u32(value).map(from_1252).filter(|c| is_xml_char(*c));
     if !is_whole || c.is_none() {
         faults.note(Fault::BadCharRef);

@@ -31,8 +31,10 @@ pub enum Fault {
     HtmlEntity,
     /// An entity nobody knows, or one that is not expanded for safety; left as found.
     UnknownEntity,
-    /// A character reference to no character, or without its semicolon.
+    /// A character reference to no character, or without its semicolon; half a surrogate pair became one U+FFFD, anything else is dropped.
     BadCharRef,
+    /// One character written as the two halves that UTF-16 has for it, as references or in UTF-8 bytes; put together.
+    SurrogatePair,
     /// A tag inside text that was never closed.
     UnclosedTag,
     /// An element closed by what came after it.
@@ -51,6 +53,8 @@ pub enum Fault {
     BadComment,
     /// A CDATA section without an end.
     UnclosedCdata,
+    /// A CDATA section whose marks were escaped or nested, so that they became text; unwrapped.
+    EscapedCdata,
     /// Deeper than this parser follows; the text there belongs to nobody.
     TooDeep,
     /// The document stops before its end.
@@ -59,13 +63,15 @@ pub enum Fault {
     BadBase64,
     /// A date whose words state no instant.
     BadDate,
+    /// A date in the years of the Buddhist calendar, taken for the same day of ours.
+    OtherCalendar,
     /// A JSON value of the wrong type, or JSON with a syntax error.
     BadJson,
 }
 
 impl Fault {
     /// Every fault, in order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::BadByte,
         Self::WrongEncoding,
         Self::DoubleEncoded,
@@ -81,6 +87,7 @@ impl Fault {
         Self::HtmlEntity,
         Self::UnknownEntity,
         Self::BadCharRef,
+        Self::SurrogatePair,
         Self::UnclosedTag,
         Self::MissingEndTag,
         Self::StrayEndTag,
@@ -90,10 +97,12 @@ impl Fault {
         Self::UndeclaredPrefix,
         Self::BadComment,
         Self::UnclosedCdata,
+        Self::EscapedCdata,
         Self::TooDeep,
         Self::Truncated,
         Self::BadBase64,
         Self::BadDate,
+        Self::OtherCalendar,
         Self::BadJson,
     ];
 
@@ -115,6 +124,7 @@ impl Fault {
             Self::HtmlEntity => "html_entity",
             Self::UnknownEntity => "unknown_entity",
             Self::BadCharRef => "bad_char_ref",
+            Self::SurrogatePair => "surrogate_pair",
             Self::UnclosedTag => "unclosed_tag",
             Self::MissingEndTag => "missing_end_tag",
             Self::StrayEndTag => "stray_end_tag",
@@ -124,10 +134,12 @@ impl Fault {
             Self::UndeclaredPrefix => "undeclared_prefix",
             Self::BadComment => "bad_comment",
             Self::UnclosedCdata => "unclosed_cdata",
+            Self::EscapedCdata => "escaped_cdata",
             Self::TooDeep => "too_deep",
             Self::Truncated => "truncated",
             Self::BadBase64 => "bad_base64",
             Self::BadDate => "bad_date",
+            Self::OtherCalendar => "other_calendar",
             Self::BadJson => "bad_json",
         }
     }

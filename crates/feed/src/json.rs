@@ -1,18 +1,21 @@
 //! JSON Feed 1.0 and 1.1, item by item: values of the wrong type are counted and passed over, and what stands before a syntax error is kept.
 
+mod members;
+mod mend;
+
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize as _, Deserializer as _};
 use serde_json::Value;
 
-use crate::date;
-use crate::draft::{Draft, some};
+use crate::draft::Draft;
 use crate::error::NotAFeed;
 use crate::fault::{Fault, Faults};
-use crate::id;
-use crate::model::{Enclosure, Entry, Feed, Link, Person};
-use crate::url;
+use crate::model::{Entry, Feed};
+
+/// Notices of a server's software are looked through up to here.
+const MOST_NOTICES_BYTES: usize = 8192;
 
 /// What is read, and where entries go.
 struct Reader<'c, 'o> {
@@ -21,14 +24,43 @@ struct Reader<'c, 'o> {
     feed: Draft,
     meta: Feed,
     count: u64,
+    /// Entries that were handed over before the text was mended.
+    handed_over: u64,
     /// The text at hand is inside the list of items.
     in_items: bool,
+    /// It is inside one of them.
+    in_item: bool,
     has_items: bool,
     is_feed: bool,
     on_entry: &'c mut (dyn FnMut(Entry) + 'o),
 }
 
-/// Reads a JSON Feed.
+/// Where a JSON document begins in a text: behind comments, behind `)]}'` and `name(`, with which scripts are served. `None`: it is no JSON.
+pub(crate) fn begins(text: &str) -> Option<&str> {
+    let skip = |text: &'_ str| -> usize { text.len() - mend::without_comments(text).len() };
+    let mut text = &text[skip(text)..];
+    if let Some(rest) = text.strip_prefix(")]}") {
+        text = rest.trim_start_matches(['\'', ',', ';']);
+        text = &text[skip(text)..];
+    }
+    let name = text.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || b"_$.".contains(byte)).count();
+    if let Some(rest) = text[name..].trim_ascii_start().strip_prefix('(').filter(|_| name < 64) {
+        text = &rest[skip(rest)..];
+    }
+    text.starts_with('{').then_some(text)
+}
+
+/// Where a JSON Feed begins behind the notices of a server's software: its version stands among the first members, and no other document around it.
+pub(crate) fn behind_notices(text: &str) -> Option<&str> {
+    let start = &text[..text.floor_char_boundary(MOST_NOTICES_BYTES)];
+    let version = memchr::memmem::find(start.as_bytes(), b"jsonfeed.org/version")?;
+    let at = start[..version].find('{').filter(|at| version - at < 512)?;
+    let notices = start[..at].to_ascii_lowercase();
+    let others = ["<html", "<!doctype", "<rss", "<feed", "<rdf", "<?xml", "<urlset"];
+    others.iter().all(|other| !notices.contains(other)).then(|| &text[at..])
+}
+
+/// Reads a JSON Feed. What is JSON but for a fault is mended; what was handed over before the fault is not handed over again.
 pub(crate) fn parse(
     text: &str,
     base: Option<&str>,
@@ -36,33 +68,30 @@ pub(crate) fn parse(
     on_entry: &mut dyn FnMut(Entry),
 ) -> Result<Feed, NotAFeed> {
     let names_it = memchr::memmem::find(text.as_bytes(), b"jsonfeed.org/version").is_some();
-    if !names_it && memchr::memmem::find(text.as_bytes(), b"\"items\"").is_none() {
+    if !names_it && memchr::memmem::find(text.as_bytes(), b"items").is_none() {
         return Err(NotAFeed::OtherJson);
     }
+    let before = faults.clone();
     let mut reader = Reader {
         faults,
         base: base.unwrap_or_default().to_owned(),
         feed: Draft::default(),
         meta: Feed::default(),
         count: 0,
+        handed_over: 0,
         in_items: false,
+        in_item: false,
         has_items: false,
         is_feed: names_it,
         on_entry,
     };
-    let mut source = serde_json::Deserializer::from_str(text);
-    let result = source.deserialize_map(Document(&mut reader)).and_then(|()| source.end());
-    if let Err(error) = result {
-        let fault = if error.is_eof() {
-            Fault::Truncated
-        } else if reader.has_items && !reader.in_items && error.is_syntax() {
-            Fault::JunkAfter
-        } else {
-            Fault::BadJson
-        };
-        reader.faults.note(fault);
-        if reader.in_items {
-            reader.faults.lose_item(fault);
+    match reader.read(text) {
+        Ok(()) => {}
+        Err(error) if error.is_eof() || reader.is_behind(&error) => reader.broke_off(&error),
+        Err(_) => {
+            let mended = mend::mended(text);
+            reader.start_again(before, &mended);
+            reader.read_mended(&mended.text);
         }
     }
     if !reader.is_feed {
@@ -76,6 +105,104 @@ pub(crate) fn parse(
     meta.entries = reader.count;
     meta.faults = reader.faults.list();
     Ok(meta)
+}
+
+impl Reader<'_, '_> {
+    fn read(&mut self, text: &str) -> serde_json::Result<()> {
+        let mut source = serde_json::Deserializer::from_str(text);
+        source.deserialize_map(Document(self)).and_then(|()| source.end())
+    }
+
+    /// The error is about what follows the feed.
+    fn is_behind(&self, error: &serde_json::Error) -> bool {
+        self.has_items
+            && !self.in_items
+            && error.is_syntax()
+            && error.to_string().starts_with("trailing char")
+    }
+
+    fn start_again(&mut self, faults: Faults, mended: &mend::Mended) {
+        self.handed_over = self.count;
+        self.faults = faults;
+        self.faults.add(Fault::BadJson, mended.repairs);
+        self.faults.add(Fault::BadCharRef, mended.halves);
+        (self.feed, self.meta, self.count) = (Draft::default(), Feed::default(), 0);
+        (self.in_items, self.in_item) = (false, false);
+    }
+
+    /// Reads text that was mended; where it is still wrong, on with the next item that can be seen.
+    fn read_mended(&mut self, text: &str) {
+        let Err(mut error) = self.read(text) else { return };
+        let mut from = 0;
+        loop {
+            if error.is_eof() || !self.in_items {
+                return self.broke_off(&error);
+            }
+            let Some(at) = next_item(text, from, &error) else { return self.broke_off(&error) };
+            self.faults.note(Fault::BadJson);
+            self.faults.lose_item(Fault::BadJson);
+            from = at;
+            // Items, until one is wrong again or the list ends.
+            error = loop {
+                self.in_item = true;
+                let mut stream = serde_json::Deserializer::from_str(&text[from..]).into_iter::<Value>();
+                match stream.next() {
+                    Some(Ok(item)) => {
+                        self.in_item = false;
+                        self.item(&item);
+                        from += stream.byte_offset();
+                    }
+                    Some(Err(error)) => break error,
+                    None => return,
+                }
+                let rest = text[from..].trim_ascii_start();
+                let next = rest.strip_prefix(',').map_or(rest, str::trim_ascii_start);
+                from = text.len() - next.len();
+                if !next.starts_with('{') {
+                    return self.read_members(next);
+                }
+            };
+        }
+    }
+
+    /// What follows the last item: the end of the list, and other members.
+    fn read_members(&mut self, rest: &str) {
+        self.in_items = !rest.starts_with(']');
+        let result = self.read(&format!("{{\"_\":[{rest}"));
+        if let Err(error) = result {
+            self.broke_off(&error);
+        }
+    }
+
+    /// Names an error that ends the reading, and what it costs.
+    fn broke_off(&mut self, error: &serde_json::Error) {
+        if error.is_eof() {
+            self.faults.note(Fault::Truncated);
+            self.meta.is_cut = true;
+            self.meta.cut_entries = u64::from(self.in_item);
+            return;
+        }
+        let fault = if self.is_behind(error) { Fault::JunkAfter } else { Fault::BadJson };
+        self.faults.note(fault);
+        if self.in_items {
+            self.faults.lose_item(fault);
+        }
+    }
+}
+
+/// Where the next item begins behind an error in the text from `start` on: an object that begins with an id, as items do and what is inside of them
+/// does not.
+fn next_item(text: &str, start: usize, error: &serde_json::Error) -> Option<usize> {
+    let lines = text[start..].split_inclusive('\n').take(error.line().saturating_sub(1));
+    let from = start + lines.map(str::len).sum::<usize>() + error.column();
+    // At the latest behind the opening of the item that broke, so that each search begins further on.
+    let from = text.ceil_char_boundary(from.max(start + 1));
+    let rest = text.get(from..)?;
+    let is_item = |at: &usize| {
+        let key = rest[at + 1..].trim_ascii_start().strip_prefix("\"id\"");
+        key.is_some_and(|after| after.trim_ascii_start().starts_with(':'))
+    };
+    memchr::memchr_iter(b'{', rest.as_bytes()).find(is_item).map(|at| from + at)
 }
 
 /// The outermost object.
@@ -124,15 +251,28 @@ impl<'de> Visitor<'de> for Items<'_, '_, '_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        // What PHP makes of a list with gaps: `{"0": {...}, "2": {...}}`. Or one item without its list.
         self.0.faults.note(Fault::BadJson);
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        (self.0.has_items, self.0.in_items) = (true, true);
+        let mut members = serde_json::Map::new();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            if value.is_object() && key.bytes().all(|byte| byte.is_ascii_digit()) {
+                self.0.item(&value);
+            } else {
+                members.insert(key, value);
+            }
+        }
+        if members.contains_key("id") || members.contains_key("url") {
+            self.0.item(&Value::Object(members));
+        }
+        self.0.in_items = false;
         Ok(())
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<(), S::Error> {
         self.0.has_items = true;
         self.0.in_items = true;
-        while let Some(item) = list.next_element::<Value>()? {
+        while let Some(item) = list.next_element_seed(Item(&mut self.0.in_item))? {
             self.0.item(&item);
         }
         self.0.in_items = false;
@@ -140,192 +280,16 @@ impl<'de> Visitor<'de> for Items<'_, '_, '_> {
     }
 }
 
-impl Reader<'_, '_> {
-    /// Text of a member; a number or truth value counts as its own words.
-    fn text(&mut self, value: &Value) -> Option<String> {
-        match value {
-            Value::String(text) => some(text),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Null => None,
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                self.faults.note(Fault::BadJson);
-                None
-            }
-        }
-    }
+/// One item; what it points to is true from its first byte to its last.
+struct Item<'r>(&'r mut bool);
 
-    fn link(&mut self, value: &Value) -> Option<String> {
-        let base = self.base.clone();
-        self.text(value).map(|href| url::resolve(&base, &href))
-    }
+impl<'de> DeserializeSeed<'de> for Item<'_> {
+    type Value = Value;
 
-    fn member(&mut self, key: &str, value: &Value) {
-        match key {
-            "version" => {
-                let version = self.text(value).unwrap_or_default();
-                self.meta.version = match version.as_str() {
-                    "https://jsonfeed.org/version/1" | "http://jsonfeed.org/version/1" => "json1",
-                    "https://jsonfeed.org/version/1.1" | "http://jsonfeed.org/version/1.1" => "json11",
-                    _ => "json",
-                };
-            }
-            "title" => {
-                if let Some(title) = self.text(value) {
-                    self.feed.title.set(&title, 1);
-                }
-            }
-            "description" => {
-                if let Some(text) = self.text(value) {
-                    self.feed.subtitle.set(&text, 1);
-                }
-            }
-            "home_page_url" => {
-                self.feed.link = self.link(value);
-                let href = self.feed.link.clone().unwrap_or_default();
-                self.feed.links.push(alternate(href));
-            }
-            "feed_url" => {
-                if let Some(href) = self.link(value) {
-                    self.feed.links.push(Link { href, rel: "self".to_owned(), ..Link::default() });
-                }
-            }
-            "hubs" => {
-                for hub in value.as_array().into_iter().flatten() {
-                    if let Some(href) = hub.get("url").and_then(|url| self.link(url)) {
-                        self.feed.links.push(Link { href, rel: "hub".to_owned(), ..Link::default() });
-                    }
-                }
-            }
-            "icon" => self.feed.image = self.link(value),
-            "favicon" if self.feed.image.is_none() => self.feed.image = self.link(value),
-            "language" => self.feed.language = self.text(value),
-            "author" | "authors" => {
-                let mut draft = std::mem::take(&mut self.feed);
-                self.people(value, &mut draft);
-                self.feed = draft;
-            }
-            _ => {}
-        }
+    fn deserialize<D: serde::Deserializer<'de>>(self, source: D) -> Result<Value, D::Error> {
+        *self.0 = true;
+        let value = Value::deserialize(source)?;
+        *self.0 = false;
+        Ok(value)
     }
-
-    fn people(&mut self, value: &Value, draft: &mut Draft) {
-        let list = match value {
-            Value::Array(list) => list.as_slice(),
-            Value::Null => &[],
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                std::slice::from_ref(value)
-            }
-        };
-        for person in list {
-            let mut found = Person::default();
-            if let Value::String(name) = person {
-                found.name = some(name);
-            } else {
-                found.name = person.get("name").and_then(|name| self.text(name));
-                let uri = person.get("url").and_then(|url| self.text(url));
-                match uri.as_deref().and_then(|uri| uri.strip_prefix("mailto:")) {
-                    Some(address) => found.email = some(address),
-                    None => found.uri = uri,
-                }
-            }
-            if !found.is_empty() && !draft.authors.contains(&found) {
-                draft.authors.push(found);
-                draft.sync_author(1);
-            }
-        }
-    }
-
-    fn item(&mut self, item: &Value) {
-        let Value::Object(members) = item else {
-            self.faults.note(Fault::BadJson);
-            self.faults.lose_item(Fault::BadJson);
-            return;
-        };
-        self.is_feed = true;
-        let mut draft = Draft::default();
-        for (key, value) in members {
-            self.item_member(key, value, &mut draft);
-        }
-        // HTML says more than text where both are there.
-        let html = members.get("content_html").and_then(|value| self.text(value));
-        let plain = members.get("content_text").and_then(|value| self.text(value));
-        draft.content.extend(html.into_iter().chain(plain));
-        if draft.link.is_none() {
-            draft.link = members.get("external_url").and_then(|value| self.link(value));
-        }
-        let mut entry = draft.into_entry(self.count);
-        id::settle(&mut entry);
-        self.count += 1;
-        (self.on_entry)(entry);
-    }
-
-    fn item_member(&mut self, key: &str, value: &Value, draft: &mut Draft) {
-        match key {
-            "id" => {
-                if let Some(id) = self.text(value) {
-                    draft.id.set(&id, 2);
-                }
-            }
-            "url" => {
-                draft.link = self.link(value);
-                draft.links.push(alternate(draft.link.clone().unwrap_or_default()));
-            }
-            "external_url" => {
-                if let Some(href) = self.link(value) {
-                    draft.links.push(Link { href, rel: "related".to_owned(), ..Link::default() });
-                }
-            }
-            "title" => {
-                if let Some(title) = self.text(value) {
-                    draft.title.set(&title, 2);
-                }
-            }
-            "summary" => {
-                if let Some(summary) = self.text(value) {
-                    draft.summary.set(&summary, 2);
-                }
-            }
-            "date_published" | "date_modified" => {
-                let raw = self.text(value).unwrap_or_default();
-                let date = date::instant(&raw, &mut self.faults);
-                let slot = if key == "date_published" { &mut draft.published } else { &mut draft.updated };
-                *slot = date;
-            }
-            "language" => draft.language = self.text(value),
-            "image" | "banner_image" => {
-                if let Some(href) = self.link(value) {
-                    draft.media.push(Enclosure { href, media_type: Some("image".to_owned()), length: None });
-                }
-            }
-            "tags" => {
-                for tag in value.as_array().into_iter().flatten() {
-                    if let Some(tag) = self.text(tag) {
-                        draft.tag(&tag);
-                    }
-                }
-            }
-            "author" | "authors" => self.people(value, draft),
-            "attachments" => {
-                for file in value.as_array().into_iter().flatten() {
-                    self.attachment(file, draft);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn attachment(&mut self, file: &Value, draft: &mut Draft) {
-        let Some(href) = file.get("url").and_then(|url| self.link(url)) else { return };
-        draft.links.push(Link {
-            href,
-            rel: "enclosure".to_owned(),
-            media_type: file.get("mime_type").and_then(|value| self.text(value)),
-            title: file.get("title").and_then(|value| self.text(value)),
-            length: file.get("size_in_bytes").and_then(|value| self.text(value)),
-        });
-    }
-}
-
-fn alternate(href: String) -> Link {
-    Link { href, rel: "alternate".to_owned(), media_type: Some("text/html".to_owned()), ..Link::default() }
 }

@@ -8,6 +8,7 @@
 //! one if nothing else closes it. Memory holds the document and one entry. This crate is pure: it opens no file and no connection, and
 //! knows no clock (`clippy.toml` beside this crate bans them). It computes nothing about an article: see `barid-core`.
 
+mod cdata;
 mod date;
 mod draft;
 mod encoding;
@@ -25,12 +26,15 @@ mod machine;
 mod model;
 mod names;
 mod scan;
+mod surrogates;
 mod url;
 
 pub use error::NotAFeed;
 pub use fault::{Fault, FaultCount};
 pub use lint::{Finding, Rule, Severity, lint};
-pub use model::{Enclosure, Entry, Feed, IdSource, Instant, Link, Options, Origin, Person, Schedule};
+pub use model::{
+    Enclosure, Entry, Feed, IdSource, Instant, Link, Options, Origin, Person, Schedule, Text, TextKind,
+};
 
 use fault::Faults;
 
@@ -46,11 +50,27 @@ pub fn parse(bytes: &[u8], options: &Options<'_>, on_entry: &mut dyn FnMut(Entry
     let mut faults = Faults::default();
     let text = encoding::decode(bytes, options.content_type, &mut faults)?;
     let start = text.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
-    let mut feed = if start.starts_with('{') {
-        json::parse(start, options.base, faults, on_entry)?
-    } else {
-        machine::Machine::new(&text.text, options.base, faults, on_entry).run()?
+    let mut feed = match json_in(start, &mut faults) {
+        Some(json) => json::parse(json, options.base, faults, on_entry)?,
+        None => machine::Machine::new(&text.text, options.base, faults, on_entry).run()?,
     };
     feed.encoding = text.charset;
     Ok(feed)
+}
+
+/// HTML's references in a text as the characters they stand for, for text that is known to be no more than that. What is no reference stays.
+pub fn without_references(text: &str) -> std::borrow::Cow<'_, str> {
+    entities::Entities::default().unescape(text, &mut Faults::default())
+}
+
+/// The JSON document in a text, if it is one. What stands before it is noted.
+fn json_in<'t>(start: &'t str, faults: &mut Faults) -> Option<&'t str> {
+    if start.starts_with('{') {
+        return Some(start);
+    }
+    // `<` begins everything else.
+    let json = if start.starts_with('<') { None } else { json::begins(start) };
+    let json = json.or_else(|| json::behind_notices(start))?;
+    faults.note(Fault::JunkBefore);
+    Some(json)
 }

@@ -191,8 +191,8 @@ pub fn lint(bytes: &[u8], options: &Options<'_>) -> Result<Vec<Finding>, NotAFee
     let text = decoded.text.as_ref();
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{FEFF}');
     let mut findings = Vec::new();
-    if start.starts_with('{') {
-        let feed = json::parse(start, options.base, faults, &mut drop)?;
+    if let Some(json) = crate::json_in(start, &mut faults) {
+        let feed = json::parse(json, options.base, faults, &mut drop)?;
         findings.extend(feed.faults.iter().map(|met| Finding {
             line: 1,
             rule: Rule::Repaired(met.fault),

@@ -69,6 +69,10 @@ pub(crate) struct Machine<'a, 'c> {
     is_alternate: bool,
     meta: Feed,
     count: u64,
+    /// Items closed by their own end tags.
+    ended: u64,
+    /// The item that is open began in a document that broke off before it ended.
+    is_cut: bool,
     has_root: bool,
     root_is_closed: bool,
     is_html: bool,
@@ -105,6 +109,8 @@ impl<'a, 'c> Machine<'a, 'c> {
             is_alternate: false,
             meta: Feed::default(),
             count: 0,
+            ended: 0,
+            is_cut: false,
             has_root: false,
             root_is_closed: false,
             is_html: false,
@@ -136,6 +142,8 @@ impl<'a, 'c> Machine<'a, 'c> {
         if !self.frames.is_empty() && self.faults.count(Fault::Truncated) == 0 {
             self.faults.note(Fault::Truncated);
         }
+        self.meta.is_cut = !self.frames.is_empty();
+        self.is_cut = self.item.is_some() && !self.is_whole();
         self.close_to(0);
         let mut meta = self.meta;
         self.feed.into_feed(&mut meta);
@@ -214,7 +222,14 @@ impl<'a, 'c> Machine<'a, 'c> {
             return;
         };
         self.faults.add(Fault::MissingEndTag, (self.frames.len() - found - 1) as u64);
+        self.ended += u64::from(self.frames[found].element == Element::Item);
         self.close_to(found);
+    }
+
+    /// At the document's end: the open item says all it has to say. Some software ends no item and no feed at all, and the last of its items is as
+    /// whole as the others.
+    fn is_whole(&self) -> bool {
+        self.ended == 0 && self.count > 0 && self.frames.len() == self.item_frame + 1
     }
 
     /// The open element an end tag closes. An end tag closes nothing beyond its item, unless it ends the item or the feed.
@@ -278,6 +293,8 @@ impl<'a, 'c> Machine<'a, 'c> {
         let Some(draft) = self.item.take() else { return };
         let mut entry = draft.into_entry(self.count);
         id::settle(&mut entry);
+        entry.is_cut = std::mem::take(&mut self.is_cut);
+        self.meta.cut_entries += u64::from(entry.is_cut);
         self.count += 1;
         (self.on_entry)(entry);
     }

@@ -4,6 +4,8 @@
 //! is known. Instants are milliseconds since 1970 in UTC; the words they were read from stand beside them, also when they could not
 //! be read.
 
+use std::ops::Deref;
+
 use crate::fault::FaultCount;
 
 /// What is known about the bytes beside themselves.
@@ -18,13 +20,13 @@ pub struct Options<'a> {
 /// The feed itself, without its entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Feed {
-    /// `rss20`, `rss092`, `rss091u`, `rss090`, `rss10`, `rss`, `atom10`, `atom03`, `atom`, `cdf`, `json1`, `json11`, `sitemap`, ...;
+    /// `rss20`, `rss092`, `rss091u`, `rss090`, `rss10`, `rss`, `atom10`, `atom03`, `atom`, `cdf`, `json1`, `json11`, `sitemap`, `sitemapindex`, ...;
     /// empty when entries stood without any root.
     pub version: &'static str,
     /// The charset the bytes were read in, a WHATWG label in lower case.
     pub encoding: String,
     /// Title, as found.
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// The page this feed belongs to.
     pub link: Option<String>,
     /// All links; `rel` is `hub` and `self` for WebSub.
@@ -51,6 +53,8 @@ pub struct Feed {
     pub rights: Option<String>,
     /// Categories.
     pub tags: Vec<String>,
+    /// Who publishes it: `dc:publisher`.
+    pub publisher: Option<String>,
     /// The software that made it.
     pub generator: Option<String>,
     /// Address of its picture.
@@ -61,6 +65,17 @@ pub struct Feed {
     pub faults: Vec<FaultCount>,
     /// How many entries were handed to the callback.
     pub entries: u64,
+    /// The document broke off before its own end: what follows is not in it, and its last entry may be half an entry.
+    pub is_cut: bool,
+    /// Entries that were open when the document broke off: those of XML were handed over with [`Entry::is_cut`], those of JSON were not.
+    pub cut_entries: u64,
+}
+
+impl Feed {
+    /// Whether it is an index of sitemaps: its entries are no articles, but the addresses of sitemaps (`link`), with when each last changed (`updated`).
+    pub fn is_index(&self) -> bool {
+        self.version == "sitemapindex"
+    }
 }
 
 /// What a feed says about when to ask for it again.
@@ -80,6 +95,55 @@ pub struct Schedule {
     pub sy_base: Option<Instant>,
 }
 
+/// A text, with what its feed says it is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// As found: HTML stays HTML.
+    pub value: String,
+    /// Whether that is HTML.
+    pub kind: TextKind,
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.value
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.value == *other
+    }
+}
+
+/// Whether a text is HTML, as the feed says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum TextKind {
+    /// Plain text: `<b>` in it is three letters. Atom's `type="text"`, which is meant where Atom states none; JSON Feed's titles, summaries and `content_text`.
+    Plain,
+    /// HTML: Atom's `html` and `xhtml`, RSS `content:encoded`, JSON Feed's `content_html`.
+    Html,
+    /// Either: RSS never says, and both are in use.
+    #[default]
+    Unknown,
+    /// No text: a file of another kind inside the entry, as found.
+    Data,
+}
+
+impl TextKind {
+    /// The name it has in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Html => "html",
+            Self::Unknown => "unknown",
+            Self::Data => "data",
+        }
+    }
+}
+
 /// One entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -89,8 +153,10 @@ pub struct Entry {
     pub id: String,
     /// Where the id came from.
     pub id_source: IdSource,
+    /// A guid or id stands there with nothing in it, so another was computed.
+    pub has_blank_id: bool,
     /// Headline, as found.
-    pub title: Option<String>,
+    pub title: Option<Text>,
     /// The article's page.
     pub link: Option<String>,
     /// All links, enclosures included.
@@ -106,11 +172,11 @@ pub struct Entry {
     /// The last author in one line: `name (email)`.
     pub author: Option<String>,
     /// Description or summary; a copy of the content where there is none.
-    pub summary: Option<String>,
+    pub summary: Option<Text>,
     /// iTunes subtitle.
-    pub subtitle: Option<String>,
+    pub subtitle: Option<Text>,
     /// Full texts, in order.
-    pub content: Vec<String>,
+    pub content: Vec<Text>,
     /// Categories, keywords, subjects.
     pub tags: Vec<String>,
     /// Files that belong to it: RSS `enclosure` and links with `rel="enclosure"`.
@@ -125,6 +191,10 @@ pub struct Entry {
     pub comments: Option<String>,
     /// The feed it was taken from (RSS and Atom `source`).
     pub source: Option<Origin>,
+    /// Who published it: `dc:publisher`, a news sitemap's `publication`.
+    pub publisher: Option<String>,
+    /// It was still open when the document broke off: anything in it may be a part of what it says.
+    pub is_cut: bool,
 }
 
 /// The feed an entry was copied from.

@@ -102,6 +102,40 @@ fn sitemap_and_cdf() {
 }
 
 #[test]
+fn a_blank_id_is_none_and_links_that_differ_in_the_fragment_are_two() {
+    let rss = |guid: &str| {
+        let item = |number: u8| {
+            format!("<item><title>{number}</title><link>https://oasis.example/{number}</link>{guid}</item>")
+        };
+        format!("<rss version=\"2.0\"><channel>{}{}</channel></rss>", item(1), item(2))
+    };
+    let blank =
+        ["<guid></guid>", "<guid/>", "<guid isPermaLink=\"false\"> \n </guid>", "<guid>&#160;&#8203;</guid>"];
+    let mut documents: Vec<String> = blank.iter().map(|guid| rss(guid)).collect();
+    documents.push(
+        "{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{\"id\":\" \",\"url\":\"https://oasis.example/1\"},{\"id\":\"\",\"url\":\"https://oasis.example/2\"}]}".to_owned(),
+    );
+    documents.push(
+        "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\" xmlns=\"http://purl.org/rss/1.0/\"><item rdf:about=\" \"><link>https://oasis.example/1</link></item><item rdf:about=\"\"><link>https://oasis.example/2</link></item></rdf:RDF>".to_owned(),
+    );
+    documents.push(
+        "<feed xmlns=\"http://www.w3.org/2005/Atom\"><entry><id/><link href=\"https://oasis.example/1\"/></entry><entry><id> </id><link href=\"https://oasis.example/2\"/></entry></feed>".to_owned(),
+    );
+    for document in &documents {
+        let (_, entries) = read(document);
+        assert!(
+            entries.iter().all(|entry| entry.id_source == IdSource::Link && entry.has_blank_id),
+            "{document}"
+        );
+        assert_ne!(entries[0].id, entries[1].id, "{document}");
+    }
+    let (_, absent) = read(&rss(""));
+    assert!(absent.iter().all(|entry| !entry.has_blank_id));
+    let (_, live) = read(&rss("").replace("oasis.example/", "oasis.example/live#post-"));
+    assert_ne!(live[0].id, live[1].id);
+}
+
+#[test]
 fn extensions_do_not_overwrite_what_the_item_says() {
     let item = |inside: &str| {
         let text = format!(
@@ -121,7 +155,8 @@ fn extensions_do_not_overwrite_what_the_item_says() {
     }
     assert_eq!(item(foreign).title.as_deref(), Some("foreign"));
     let entry = item("<description>first</description><itunes:summary>second</itunes:summary>");
-    assert_eq!((entry.summary.as_deref(), entry.content), (Some("first"), vec!["second".to_owned()]));
+    assert_eq!(entry.summary.as_deref(), Some("first"));
+    assert_eq!(entry.content, ["second"]);
     let entry = item(
         "<image><title>picture</title><link>https://p.example/</link></image><title>own</title><link>https://a.example/</link>",
     );
@@ -129,4 +164,25 @@ fn extensions_do_not_overwrite_what_the_item_says() {
     let entry = item("<source url=\"https://s.example/\">Other</source><title>own</title>");
     assert_eq!(entry.source.and_then(|source| source.title).as_deref(), Some("Other"));
     assert_eq!(entry.title.as_deref(), Some("own"));
+}
+
+#[test]
+fn an_index_of_sitemaps_is_told_from_a_sitemap() {
+    for text in [
+        r#"<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">
+            <sitemap><loc>https://estuary.example/map-1.xml</loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap>
+            <sitemap><loc>/map-2.xml.gz</loc></sitemap></sitemapindex>"#,
+        "<SitemapIndex><sitemap><loc>\n https://estuary.example/map-1.xml </loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap><sitemap><loc>/map-2.xml.gz</loc></sitemap>",
+        "<s:sitemapindex xmlns:s='http://www.google.com/schemas/sitemap/0.84'><s:sitemap><s:loc>https://estuary.example/map-1.xml</s:loc><s:lastmod>2023-09-05T08:15:00Z</s:lastmod></s:sitemap><s:sitemap><s:loc>/map-2.xml.gz</s:loc></s:sitemap></s:sitemapindex>",
+    ] {
+        let (feed, entries) = read(text);
+        assert!(feed.is_index(), "{}", feed.version);
+        let named: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.link.as_deref(), entry.updated.as_ref().and_then(|updated| updated.ms)))
+            .collect();
+        let first = (Some("https://estuary.example/map-1.xml"), Some(1_693_901_700_000));
+        assert_eq!(named, [first, (Some("https://news.example/map-2.xml.gz"), None)]);
+    }
+    assert!(!read("<urlset><url><loc>https://estuary.example/a</loc></url></urlset>").0.is_index());
 }

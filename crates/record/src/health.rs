@@ -14,7 +14,7 @@ pub struct FeedHealth {
     pub feed: String,
     /// When this was found.
     pub at: String,
-    /// One of thirteen: `fresh`, `moved`, `undated`, `clock_skewed`, `malformed`, `late`, `throttled`, `flapping`, `stale`, `silent_empty`,
+    /// One of fourteen: `fresh`, `moved`, `undated`, `clock_skewed`, `malformed`, `churning`, `late`, `throttled`, `flapping`, `stale`, `silent_empty`,
     /// `wrong_content`, `gone`, `dead`.
     pub state: String,
     /// The state before, where this statement is a change.
@@ -62,6 +62,10 @@ pub struct FeedHealth {
     pub push: Option<String>,
     /// How often a document shared nothing with the one before it: items may have been missed.
     pub overruns: u32,
+    /// Why ids, links or dates of its last document are no identity: `worthless_id_blank`, `worthless_id_of_feed`, `worthless_id_shared`, `worthless_id_unstable`,
+    /// `worthless_link_of_feed`, `worthless_link_shared`, `worthless_link_unstable`, `worthless_date_unstable`; absent where nothing is wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub worthless_ids: Vec<String>,
 }
 
 impl FeedHealth {

@@ -31,8 +31,8 @@ pub use observed::Observed;
 pub use order::Order;
 pub use raw::{Collector, Header, Hints, RawDocument};
 pub use record::{
-    Attribution, Date, Dedup, Hashes, Kind, Provenance, Quality, Record, Related, RelatedKind, Removed,
-    SCHEMA_VERSION, Section, Source, Verdict,
+    Attribution, Date, Dedup, Hashes, Kind, Origin, Provenance, Quality, Record, Related, RelatedKind,
+    Removed, SCHEMA_VERSION, Section, Source, Verdict,
 };
 pub use rejected::{Reason, Rejected};
 pub use schema::record_schema;

@@ -9,7 +9,7 @@ use crate::template::{is_undecided, names_no_cluster};
 use crate::{RecordError, RecordId};
 
 /// Version of the record's shape: the major part changes when a reader of the old shape would break.
-pub const SCHEMA_VERSION: &str = "1.0.0";
+pub const SCHEMA_VERSION: &str = "2.0.0";
 
 type Text = Cow<'static, str>;
 
@@ -36,7 +36,7 @@ pub struct Record {
     /// The headline, as found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headline: Option<String>,
-    /// True when the headline did not stand in the text.
+    /// True when the headline did not stand in the text: then it came beside it.
     pub headline_inferred: bool,
     /// The standfirst, as found.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,14 +49,23 @@ pub struct Record {
     pub word_count: u32,
     /// BCP-47 tag of the body's language; `und` when unsure.
     pub language: Text,
+    /// Whether the text showed that, or only its source said so.
+    #[serde(default)]
+    pub language_origin: Origin,
     /// 0 to 1.
     pub language_confidence: f32,
-    /// When the article says it was published.
+    /// When the article was published: as its text states, else as its source says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Date>,
-    /// When the article says it was last changed.
+    /// Where no date of publication could be read: the words of one that could not, as found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published_raw: Option<String>,
+    /// When the article was last changed: as its text states, else as its source says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Date>,
+    /// Where no date of a change could be read: the words of one that could not, as found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified_raw: Option<String>,
     /// When the document was noticed. RFC 3339, UTC.
     pub observed_at: String,
     /// When the first version of this record was noticed. RFC 3339, UTC.
@@ -67,9 +76,12 @@ pub struct Record {
     pub processed_at: String,
     /// The chain of transmission, outermost first.
     pub attribution: Vec<Attribution>,
-    /// Keyword phrases, folded duplicates left out.
+    /// Keyword phrases, folded duplicates left out: those of the text, then those that its source says.
     pub keywords: Vec<String>,
-    /// The keyword line as found.
+    /// Where each of `keywords` comes from, in step with them.
+    #[serde(default)]
+    pub keyword_origins: Vec<Origin>,
+    /// The keyword line of the text as found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keywords_raw: Option<String>,
     /// What the page offered to read beside this article.
@@ -101,7 +113,18 @@ pub enum Kind {
     RelatedArticle,
 }
 
-/// A point in time as the article states it.
+/// Where a statement about an article comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// It stands in the text, or the text shows it.
+    #[default]
+    Text,
+    /// Its source says so beside the text: the feed's item, the line's mapped fields, the page that was fetched.
+    Source,
+}
+
+/// A point in time as the article or its source states it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Date {
@@ -113,6 +136,9 @@ pub struct Date {
     pub raw: String,
     /// `stated` or `unknown`.
     pub tz_source: Text,
+    /// Who states it.
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 /// One link of the chain of transmission.
@@ -125,10 +151,15 @@ pub struct Attribution {
     pub name: String,
     /// The words that named it, as found.
     pub raw: String,
-    /// First byte of `raw` in the document.
-    pub byte_start: u64,
+    /// Who named it.
+    #[serde(default)]
+    pub origin: Origin,
+    /// First byte of `raw` in the document. Absent where it does not stand there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byte_start: Option<u64>,
     /// One past its last.
-    pub byte_end: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub byte_end: Option<u64>,
     /// 0 to 1.
     pub confidence: f32,
 }
@@ -200,6 +231,9 @@ pub struct Source {
     /// The article's address without what only counts visitors; the page's own word where its page was fetched and says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canonical_url: Option<String>,
+    /// The id that its publisher gave the article: a feed's `guid` or Atom `id`, where it is one of the article's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
     /// A MIME type that came with the bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
@@ -234,7 +268,7 @@ pub struct Hashes {
 pub enum Verdict {
     /// First of its text.
     Unique,
-    /// The same folded body as an earlier record of another place.
+    /// The same folded body as an earlier record of another place; of a short one the same headline and address, or headline and guid, too.
     ExactCopy,
     /// Nearly the same body as an earlier record.
     NearCopy,
@@ -266,7 +300,8 @@ impl Verdict {
 pub struct Dedup {
     /// The verdict.
     pub verdict: Verdict,
-    /// What decided: `first`, `body_sha256` or `source_key`.
+    /// What decided: `first`, `body_sha256`, `source_key`, or for a short article `content_sha256` (equal headline and body, at one address or
+    /// under one guid).
     pub method: Text,
     /// 1 for the same folded text; absent where nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -365,6 +400,7 @@ impl From<barid_core::DateValue> for Date {
                 barid_core::TzSource::Stated => "stated",
                 barid_core::TzSource::Unknown => "unknown",
             }),
+            origin: Origin::Text,
         }
     }
 }
@@ -375,8 +411,9 @@ impl From<barid_core::Attribution> for Attribution {
             role: Cow::Borrowed(link.role.name()),
             name: link.name,
             raw: link.raw,
-            byte_start: link.byte_start as u64,
-            byte_end: link.byte_end as u64,
+            origin: Origin::Text,
+            byte_start: Some(link.byte_start as u64),
+            byte_end: Some(link.byte_end as u64),
             confidence: link.confidence,
         }
     }

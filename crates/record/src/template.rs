@@ -74,7 +74,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::{Hashes, Kind, Provenance, Quality, RecordId, SCHEMA_VERSION, Source, Verdict};
+    use crate::{Hashes, Kind, Origin, Provenance, Quality, RecordId, SCHEMA_VERSION, Source, Verdict};
 
     fn record(body: &str) -> Record {
         let record_id = RecordId::main("s", "k");
@@ -93,14 +93,18 @@ mod tests {
             char_count: 1,
             word_count: 1,
             language: text("ar"),
+            language_origin: Origin::Source,
             language_confidence: 0.5,
             published_at: None,
+            published_raw: Some("yesterday".into()),
             modified_at: None,
+            modified_raw: None,
             observed_at: "2031-09-05T00:00:00.000Z".into(),
             first_seen_at: "2031-09-05T00:00:00.001Z".into(),
             processed_at: "2031-09-05T00:00:00.002Z".into(),
             attribution: Vec::new(),
-            keywords: Vec::new(),
+            keywords: vec!["k".into()],
+            keyword_origins: vec![Origin::Source],
             keywords_raw: None,
             related: Vec::new(),
             removed: Vec::new(),
@@ -111,6 +115,7 @@ mod tests {
                 uri: "file:///k".into(),
                 url: None,
                 canonical_url: None,
+                guid: Some("g".into()),
                 content_type: None,
                 charset: text("utf-8"),
                 charset_source: text("utf8"),
@@ -164,6 +169,23 @@ mod tests {
             assert_eq!(Record::from_json(&line).expect("a record"), record, "{body:?}");
             assert!(line.len() < template.len() + DECIDED_BYTES);
         }
+    }
+
+    #[test]
+    fn a_record_of_the_first_shape_is_read() {
+        let mut old: serde_json::Value =
+            serde_json::from_slice(&record("").to_json().expect("written")).expect("JSON");
+        let attribution =
+            r#"[{"role":"agency","name":"n","raw":"(n)","byte_start":3,"byte_end":6,"confidence":0.9}]"#;
+        old["attribution"] = serde_json::from_str(attribution).expect("JSON");
+        old["schema_version"] = "1.0.0".into();
+        let fields = old.as_object_mut().expect("an object");
+        for new in ["language_origin", "published_raw", "keyword_origins"] {
+            assert!(fields.remove(new).is_some(), "{new}");
+        }
+        let read = Record::from_json(old.to_string().as_bytes()).expect("a record");
+        assert_eq!((read.language_origin, read.attribution[0].origin), (Origin::Text, Origin::Text));
+        assert_eq!((read.attribution[0].byte_start, read.attribution[0].byte_end), (Some(3), Some(6)));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! value            = record templates, one line of JSON each, LF between them; empty for a hole
 //! barid_articles   = form 1, topic 1, partition u32, offset u64, observed i64, articles u32, then for each article:
 //!                    bytes u32, flags 1 (1 related, 2 evidence), record id 32, content hash 32, body hash 32
+//! barid_short      = only with a short main article that has an address or guid: form 1, flags 1 (1 guid, 2 address), their keys of 32,
+//!                    source 8, mark 8 (see `short`). Another header, so that an owner of barid 0.1.0 can read the message as well
 //! ```
 //! A hole stands for a document that was rejected: it takes its place in the order and holds nothing.
 
@@ -12,11 +14,14 @@ use barid_record::{Kind, Order, Reason, Topic};
 use bytes::Bytes;
 
 use crate::Place;
+use crate::short::Short;
 use crate::template::{Document, Template, TooLarge};
 use crate::wire::{FORM, Reader, topic_byte};
 
 /// Name of the header that holds what deciding needs.
 const FACTS: &str = "barid_articles";
+/// Name of the header that holds what shows a copy of a short article.
+const SHORT: &str = "barid_short";
 const EVENT_TYPE: &str = "barid.articles.v1";
 const RELATED: u8 = 1;
 const EVIDENCE: u8 = 2;
@@ -47,6 +52,9 @@ pub(crate) fn message(raw: &Message, document: &Document, limit: usize) -> Resul
         fixed("content-type", "application/x-ndjson"),
         (Bytes::from(FACTS), facts(&document.place, document.observed_ms, &document.articles)),
     ];
+    if let Some(short) = document.articles.first().and_then(|main| main.short) {
+        headers.push((Bytes::from(SHORT), short.to_bytes().into()));
+    }
     for name in ["ce_id", "ce_source", "ce_subject", Order::NAME] {
         headers.extend(raw.header(name).map(|value| (Bytes::from(name), value.clone())));
     }
@@ -123,7 +131,11 @@ pub(crate) fn read(message: &Message) -> Result<Content, &'static str> {
     let facts = message.header(FACTS).ok_or("header `barid_articles` is missing")?;
     let mut reader = Reader::new(facts);
     let document = read_facts(&mut reader, message).filter(|_| reader.is_done());
-    let document = document.ok_or("header `barid_articles` is not in a form this version knows")?;
+    let mut document = document.ok_or("header `barid_articles` is not in a form this version knows")?;
+    if let (Some(short), Some(main)) = (message.header(SHORT), document.articles.first_mut()) {
+        let short = Short::from_bytes(short);
+        main.short = Some(short.ok_or("header `barid_short` is not in a form this version knows")?);
+    }
     // With the LF that the last line does not have.
     let lines: usize = document.articles.iter().map(|article| article.json.len() + 1).sum();
     match (document.articles.is_empty(), message.value.len() + 1) {
@@ -148,6 +160,7 @@ fn read_facts(reader: &mut Reader<'_>, message: &Message) -> Option<Document> {
             content_sha256: reader.array()?,
             body_sha256: reader.array()?,
             body_is_evidence: flags & EVIDENCE != 0,
+            short: None,
             json: (end <= message.value.len()).then(|| message.value.slice(start..end))?,
         });
         start = end + 1;
@@ -182,12 +195,14 @@ mod tests {
     }
 
     fn document(raw: &Message, jsons: &[&'static str]) -> Document {
+        let short = Short { guid: None, address: Some([3; 32]), source: [4; 8], mark: [5; 8] };
         let article = |(index, json): (usize, &&'static str)| Template {
             record_id: RecordId([index as u8; 32]),
             kind: if index == 0 { Kind::Article } else { Kind::RelatedArticle },
             content_sha256: [1; 32],
             body_sha256: [2; 32],
             body_is_evidence: index % 2 == 1,
+            short: (index == 0).then_some(short),
             json: Bytes::from(*json),
         };
         Document {
@@ -245,6 +260,9 @@ mod tests {
         let sent = document(&raw, &["{\"a\":1}", "{}"]);
         let good = delivered(message(&raw, &sent, 10_000).expect("small"));
         let facts = good.header(FACTS).expect("facts").clone();
+        let short = good.header(SHORT).expect("a short article").clone();
+        let cut = [(Bytes::from(FACTS), facts.clone()), (Bytes::from(SHORT), short.slice(1..))];
+        assert!(read(&Message { headers: cut.into(), ..good.clone() }).is_err());
         let with = |facts: Option<Bytes>, value: Bytes| {
             let headers = facts.map(|facts| (Bytes::from(FACTS), facts));
             read(&Message { headers: headers.into_iter().collect(), value, ..good.clone() })

@@ -6,9 +6,12 @@ use std::ops::Range;
 
 use barid_core::{Article, Link, Parsed, SectionKind};
 use barid_record::{
-    Dedup, Hashes, Kind, Provenance, Quality, RawDocument, Record, RecordId, Related, RelatedKind, Removed,
-    SCHEMA_VERSION, Section, Source, Verdict, related_key, rfc3339,
+    Dedup, Hashes, Kind, Origin, Provenance, Quality, RawDocument, Record, RecordId, Related, RelatedKind,
+    Removed, SCHEMA_VERSION, Section, Source, Verdict, related_key, rfc3339,
 };
+
+use crate::hints;
+use crate::short::Short;
 
 /// A record before its verdict.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) body_sha256: [u8; 32],
     /// False when the body is too short to prove a copy.
     pub(crate) body_is_evidence: bool,
+    /// Of such a one: what shows a copy all the same.
+    pub(crate) short: Option<Short>,
 }
 
 /// The drafts of one document: the main article first, then the related ones in document order.
@@ -28,13 +33,18 @@ pub(crate) fn drafts(raw: &RawDocument, parsed: Parsed) -> Vec<Draft> {
     let main_id = RecordId::main(&raw.source_id, &raw.key);
     let ids = related_ids(main_id, &parsed.related);
     let shared = Shared::new(raw, &parsed);
-    let Parsed { mut article, related: related_articles, links: links_here, sections, .. } = parsed;
-    apply_hints(raw, &mut article);
+    let Parsed { article, related: related_articles, links: links_here, sections, .. } = parsed;
     let embedded = related_articles.iter().zip(&ids).enumerate();
     let embedded = embedded
         .map(|(index, (article, id))| embedded_article(raw, &sections, article, *id, index as u32 + 1));
     let related: Vec<Related> = embedded.chain(links(&links_here, 0)).collect();
+    let language = article.language.clone();
     let mut main = shared.draft(article, main_id, all_sections(&sections));
+    hints::apply(&mut main.record, &language, &raw.hints);
+    let has_words = main.record.headline.is_some() || !main.record.body_text.is_empty();
+    if has_words && !main.body_is_evidence {
+        main.short = Short::of(raw, &main.content_sha256);
+    }
     main.record.related = related;
     main.record.removed = removed(&sections);
     let mut drafts = vec![main];
@@ -58,20 +68,6 @@ fn all_sections(sections: &[barid_core::Section]) -> Vec<Section> {
 /// A related record carries its own part.
 fn own_sections(sections: &[barid_core::Section], owner: u32) -> Vec<Section> {
     sections.iter().filter(|section| section.owner == owner).map(Section::from).collect()
-}
-
-/// What the collector knows fills what the text does not say. It never overrides the text.
-fn apply_hints(raw: &RawDocument, article: &mut Article) {
-    if article.headline.is_none()
-        && let Some(headline) = &raw.hints.headline
-    {
-        article.headline = Some(headline.clone());
-        article.headline_inferred = true;
-        article.fingerprint = barid_core::hash_article(Some(headline), &article.body);
-    }
-    if article.published.is_none() {
-        article.published = raw.hints.published.as_deref().and_then(barid_core::parse_date);
-    }
 }
 
 /// Ids of the related articles; two with the same headline in one document stay two.
@@ -112,6 +108,7 @@ impl<'a> Shared<'a> {
                 uri: raw.uri.clone(),
                 url: raw.hints.url.clone(),
                 canonical_url: raw.hints.canonical_url.clone(),
+                guid: raw.hints.guid.clone(),
                 content_type: raw.content_type.clone(),
                 charset: Cow::Borrowed(parsed.charset),
                 charset_source: Cow::Borrowed(parsed.charset_source.name()),
@@ -152,12 +149,16 @@ impl<'a> Shared<'a> {
             word_count: article.word_count,
             language: Cow::Borrowed(article.language.tag),
             language_confidence: article.language.confidence,
+            language_origin: Origin::Text,
+            published_raw: article.unread_date.filter(|_| article.published.is_none()),
             published_at: article.published.map(Into::into),
+            modified_raw: None,
             modified_at: article.modified.map(Into::into),
             observed_at: self.observed_at.clone(),
             first_seen_at: self.observed_at.clone(),
             processed_at: String::new(),
             attribution: article.attribution.into_iter().map(Into::into).collect(),
+            keyword_origins: vec![Origin::Text; article.keywords.len()],
             keywords: article.keywords,
             keywords_raw: article.keywords_raw,
             related: Vec::new(),
@@ -180,6 +181,7 @@ impl<'a> Shared<'a> {
             content_sha256: fingerprint.content_sha256,
             body_sha256: fingerprint.body_sha256,
             body_is_evidence: fingerprint.body_is_evidence,
+            short: None,
         }
     }
 }

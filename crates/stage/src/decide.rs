@@ -9,7 +9,7 @@ use crate::wire::{FORM, Reader, topic_byte};
 /// Record id -> [`Entry`]: what this place last said.
 pub const SOURCES: Table = Table("stage.sources");
 
-/// Folded body hash -> [`Owner`]: who said this text first.
+/// Folded body hash -> [`Owner`]: who said this text first. For short texts: key of address or guid with the text -> the same and more.
 pub const BODIES: Table = Table("stage.bodies");
 
 /// Where in the log an article stood: its document's position and its index among the document's articles (0 is the main one).
@@ -70,7 +70,7 @@ pub struct Candidate {
     pub record_id: RecordId,
     /// Hash of folded headline and body.
     pub content_sha256: [u8; 32],
-    /// False when the body is too short to prove a copy.
+    /// False when the body is too short to prove a copy by itself.
     pub body_is_evidence: bool,
     /// When its document was noticed.
     pub observed_ms: i64,
@@ -97,7 +97,8 @@ pub struct Decision {
     pub owner: Option<Owner>,
 }
 
-/// Decides one article, given what its place last said and who owns its text.
+/// Decides one article, given what its place last said and who owns its text: by its body where that is evidence, else by what a short one has
+/// beside it.
 pub fn decide(candidate: &Candidate, entry: Option<Entry>, owner: Option<Owner>) -> Decision {
     if let Some(known) = entry
         && (known.content_sha256 == candidate.content_sha256 || known.place == candidate.place)
@@ -109,13 +110,12 @@ pub fn decide(candidate: &Candidate, entry: Option<Entry>, owner: Option<Owner>)
             version: known.version,
             canonical: known.canonical,
             first_seen_ms: known.first_seen_ms,
-            method: method_of(if replay { known.verdict } else { Verdict::Repeat }),
+            method: method_of(if replay { known.verdict } else { Verdict::Repeat }, candidate),
             entry: None,
             owner: None,
         };
     }
     let own = Owner { record_id: candidate.record_id, place: candidate.place };
-    let owner = owner.filter(|_| candidate.body_is_evidence);
     let canonical = owner.unwrap_or(own).record_id;
     let verdict = match entry {
         Some(_) => Verdict::Revision,
@@ -129,7 +129,7 @@ pub fn decide(candidate: &Candidate, entry: Option<Entry>, owner: Option<Owner>)
         version,
         canonical,
         first_seen_ms,
-        method: method_of(verdict),
+        method: method_of(verdict, candidate),
         entry: Some(Entry {
             version,
             content_sha256: candidate.content_sha256,
@@ -142,10 +142,11 @@ pub fn decide(candidate: &Candidate, entry: Option<Entry>, owner: Option<Owner>)
     }
 }
 
-fn method_of(verdict: Verdict) -> &'static str {
+fn method_of(verdict: Verdict, candidate: &Candidate) -> &'static str {
     match verdict {
         Verdict::Unique => "first",
-        Verdict::ExactCopy => "body_sha256",
+        Verdict::ExactCopy if candidate.body_is_evidence => "body_sha256",
+        Verdict::ExactCopy => "content_sha256",
         Verdict::NearCopy => "near",
         Verdict::Revision | Verdict::Repeat => "source_key",
     }
@@ -267,11 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn short_bodies_neither_own_nor_merge() {
+    fn short_bodies_own_nothing_and_merge_by_what_stands_beside_them() {
         let owner = decide(&candidate("a", 1, 0), None, None).owner;
         let short = Candidate { body_is_evidence: false, ..candidate("b", 1, 1) };
-        let decision = decide(&short, None, owner);
-        assert_eq!((decision.verdict, decision.owner), (Verdict::Unique, None));
+        let alone = decide(&short, None, None);
+        assert_eq!((alone.verdict, alone.owner), (Verdict::Unique, None));
+        let copy = decide(&short, None, owner);
+        assert_eq!((copy.verdict, copy.method, copy.owner), (Verdict::ExactCopy, "content_sha256", None));
+        let replay = decide(&short, copy.entry, owner);
+        assert_eq!((replay.verdict, replay.method), (copy.verdict, copy.method));
     }
 
     #[test]

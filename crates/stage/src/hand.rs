@@ -8,6 +8,7 @@ use barid_record::{Decided, Dedup, Observed, RecordId, Rejected, Topic, Verdict,
 use bytes::Bytes;
 
 use crate::decide::Candidate;
+use crate::short::{Claim, Short};
 use crate::tally::Tally;
 use crate::template::{Document, Template};
 use crate::{BODIES, Decision, Entry, Owner, Place, SOURCES, StageError, decide, reject};
@@ -72,11 +73,15 @@ impl Hand {
         let record_id = article.record_id;
         let entry = self.get(worker, SOURCES, record_id.0)?;
         let entry = entry.map(|bytes| Entry::from_bytes(&bytes)).transpose()?;
-        let owner = match article.body_is_evidence {
-            true => self.get(worker, BODIES, article.body_sha256)?,
-            false => None,
+        let claims = Claims::of(self, worker, article)?;
+        let owner = match (article.body_is_evidence, &article.short) {
+            (true, _) => {
+                let owner = self.get(worker, BODIES, article.body_sha256)?;
+                owner.map(|bytes| Owner::from_bytes(&bytes)).transpose()?
+            }
+            (false, Some(short)) => claims.owner(short),
+            (false, None) => None,
         };
-        let owner = owner.map(|bytes| Owner::from_bytes(&bytes)).transpose()?;
         let candidate = Candidate {
             record_id,
             content_sha256: article.content_sha256,
@@ -93,11 +98,27 @@ impl Hand {
         if let Some(owner) = decision.owner {
             self.put(BODIES, article.body_sha256, owner.to_bytes().into());
         }
+        if let Some(short) = article.short.filter(|_| decision.entry.is_some()) {
+            self.claim(&short, &claims, owner.unwrap_or(Owner { record_id, place }));
+        }
         if decision.verdict != Verdict::Repeat {
             let observed = (place.topic != Topic::Backfill).then_some(Observed(observed_ms));
             self.unit.produced.push(outgoing(article, &decision, observed, now_ms)?);
         }
         Ok(())
+    }
+
+    /// Names the owner of a short text where nobody was named, or another article at the same address.
+    fn claim(&mut self, short: &Short, claims: &Claims, owner: Owner) {
+        let claim = Claim { owner, source: short.source, mark: short.mark };
+        let bytes = Bytes::from(claim.to_bytes());
+        if let Some(key) = short.guid.filter(|_| claims.guid.is_none()) {
+            self.put(BODIES, key, bytes.clone());
+        }
+        let is_free = claims.address.is_none_or(|known| known.is_told_apart(short));
+        if let Some(key) = short.address.filter(|_| is_free) {
+            self.put(BODIES, key, bytes);
+        }
     }
 
     fn get(&self, worker: &mut dyn Worker, table: Table, key: [u8; 32]) -> Result<Option<Bytes>, StageError> {
@@ -111,6 +132,32 @@ impl Hand {
         let change = Change::Put { table, key: Bytes::copy_from_slice(&key), value: value.clone() };
         self.unit.state.push(change);
         self.written.insert((table, key), value);
+    }
+}
+
+/// Who said a short text before.
+#[derive(Default)]
+struct Claims {
+    guid: Option<Claim>,
+    address: Option<Claim>,
+}
+
+impl Claims {
+    fn of(hand: &Hand, worker: &mut dyn Worker, article: &Template) -> Result<Self, StageError> {
+        let Some(short) = article.short.filter(|_| !article.body_is_evidence) else {
+            return Ok(Self::default());
+        };
+        let mut claim = |key: Option<[u8; 32]>| match key {
+            Some(key) => hand.get(worker, BODIES, key)?.map(|bytes| Claim::from_bytes(&bytes)).transpose(),
+            None => Ok(None),
+        };
+        Ok(Self { guid: claim(short.guid)?, address: claim(short.address)? })
+    }
+
+    /// The publisher's id goes before the address: several articles may follow each other at one.
+    fn owner(&self, short: &Short) -> Option<Owner> {
+        let at_address = self.address.filter(|claim| !claim.is_told_apart(short));
+        self.guid.or(at_address).map(|claim| claim.owner)
     }
 }
 
@@ -153,18 +200,24 @@ fn outgoing(
     Ok(Outgoing {
         topic: Topic::Records,
         timestamp_ms: now_ms,
-        headers: record_headers(article.record_id, decision.version, observed),
+        headers: record_headers(article, decision.version, observed),
         key: Bytes::from(record_id),
         value: value.into(),
     })
 }
 
+/// After the major version of the record's shape: parsers of barid 0.1.0 wrote the first.
+fn event_type(template: &[u8]) -> &'static str {
+    if template.starts_with(br#"{"schema_version":"1."#) { "barid.record.v1" } else { "barid.record.v2" }
+}
+
 /// CloudEvents 1.0, Kafka binary mode; and when the document was noticed. Of bulk history that would only say how old it is.
-fn record_headers(record_id: RecordId, version: u32, observed: Option<Observed>) -> Vec<(Bytes, Bytes)> {
+fn record_headers(article: &Template, version: u32, observed: Option<Observed>) -> Vec<(Bytes, Bytes)> {
+    let (record_id, event_type) = (article.record_id, event_type(&article.json));
     let fixed = |name: &'static str, value: &'static str| (Bytes::from(name), Bytes::from(value));
     let mut headers = vec![
         fixed("ce_specversion", "1.0"),
-        fixed("ce_type", "barid.record.v1"),
+        fixed("ce_type", event_type),
         fixed("ce_source", "urn:barid:stage"),
         (Bytes::from("ce_id"), Bytes::from(format!("{record_id}/{version}"))),
         fixed("content-type", "application/json"),

@@ -15,6 +15,7 @@ mod assemble;
 mod decide;
 mod error;
 mod hand;
+mod hints;
 mod merge;
 #[cfg(test)]
 mod merge_tests;
@@ -26,6 +27,7 @@ mod pipeline;
 mod prepare;
 mod reject;
 mod run;
+mod short;
 mod tally;
 mod template;
 mod wire;

@@ -94,7 +94,8 @@ fn templates(raw: &RawDocument, place: Place) -> Result<(Vec<Template>, u32), Re
 
 /// Decodes, parses and lays out one document.
 pub(crate) fn articles(raw: &RawDocument) -> Result<(Vec<Draft>, u32), Undecodable> {
-    let parsed = barid_core::parse_bytes(&raw.body, raw.charset.as_deref())?;
+    let headline = raw.hints.headline.as_deref();
+    let parsed = barid_core::parse_bytes_with(&raw.body, raw.charset.as_deref(), headline)?;
     let replaced = parsed.replaced;
     Ok((drafts(raw, parsed), replaced))
 }

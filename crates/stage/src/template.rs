@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::Place;
 use crate::assemble::Draft;
+use crate::short::Short;
 
 /// One article on its way to its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) struct Template {
     pub(crate) body_sha256: [u8; 32],
     /// False when the body is too short to prove a copy.
     pub(crate) body_is_evidence: bool,
+    /// Of such a one: what shows a copy all the same. Never of a related article.
+    pub(crate) short: Option<Short>,
     /// The record but for what a verdict adds: see [`barid_record::Decided`].
     pub(crate) json: Bytes,
 }
@@ -46,7 +49,7 @@ const RECORD_ROOM: usize = 1024;
 impl Template {
     /// Writes a draft as JSON.
     pub(crate) fn new(draft: Draft, place: Place) -> Result<Self, RecordError> {
-        let Draft { mut record, content_sha256, body_sha256, body_is_evidence } = draft;
+        let Draft { mut record, content_sha256, body_sha256, body_is_evidence, short } = draft;
         record.provenance.topic = Some(Cow::Borrowed(place.topic.name()));
         record.provenance.partition = Some(place.partition);
         record.provenance.offset = Some(place.offset);
@@ -56,6 +59,7 @@ impl Template {
             content_sha256,
             body_sha256,
             body_is_evidence,
+            short,
             json: record.into_template()?.into(),
         })
     }

@@ -126,6 +126,28 @@ fn through_any_partitions_and_failures_the_verdicts_are_those_of_one_partition()
     }
 }
 
+#[test]
+fn a_log_that_is_set_back_gives_the_records_it_gave() {
+    let mut corpus = messages(13, 600, 0);
+    // One version of each: of a place with several, only the last meets itself.
+    let mut seen = BTreeSet::new();
+    corpus.retain(|message| seen.insert(message.key.clone()));
+    let shared = world(13, &corpus, 1);
+    work_off(barid_stage::run, barid_stage::spec, &shared, &config());
+    let first = of_topic(&shared.lock().expect("no panic").produced, Topic::Records);
+    shared.lock().expect("no panic").positions.clear();
+    work_off(barid_stage::run, barid_stage::spec, &shared, &config());
+    let both = of_topic(&shared.lock().expect("no panic").produced, Topic::Records);
+    let told = |messages: &[Outgoing]| -> Vec<_> {
+        let records = messages.iter().map(|message| record(&message.value));
+        records.map(|record| (record.record_id, record.version, record.first_seen_at, record.dedup)).collect()
+    };
+    let (first, second) = (told(&first), told(&both[first.len()..]));
+    let short = first.iter().filter(|(.., dedup)| dedup.method == "content_sha256").count();
+    assert!(short > 5, "{short} copies of short articles");
+    assert_eq!(first, second);
+}
+
 /// As `run_parse` writes them, from a corpus of that size.
 fn articles_of(seed: u64, size: u64, partitions: u32) -> Vec<Outgoing> {
     let raw = world(seed, &messages(seed, size, 0), partitions);

@@ -62,6 +62,8 @@ fn two_workers_say_what_one_says() {
         assert!(verdicts[&(verdict.name(), false)] > 50, "{verdicts:?}");
     }
     assert!(verdicts[&(Verdict::Revision.name(), true)] > 5, "{verdicts:?}");
+    let short = of_one.iter().filter(|record| record.dedup.method == "content_sha256").count();
+    assert!(short > 10, "{short} copies of short articles");
     assert!(put_aside(rejected(&one)).len() > 50);
 }
 

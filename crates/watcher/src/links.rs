@@ -1,6 +1,10 @@
 //! The one address of an article: without what only counts visitors, and the page's own word where that can be believed.
 
+mod identity;
+
 use url::Url;
+
+pub(crate) use self::identity::{identity, is_only_counting};
 
 use crate::feeds::address::MOST_URL_BYTES;
 use crate::feeds::budget::Domain;
@@ -93,16 +97,6 @@ pub(crate) fn of_link(link: &str) -> Option<String> {
     let url =
         Url::parse(link).ok().filter(|url| matches!(url.scheme(), "http" | "https") && !names_user(url))?;
     Some(clean(&url).into())
-}
-
-/// What tells one article's address from another's: two links with the same one lead to the same article. It is compared and hashed, never asked.
-///
-/// Beside what [`of_link`] leaves out the scheme does not count (http and https are one), and neither do ids of sessions.
-#[expect(dead_code, reason = "ids of items and of lines are made of it next")]
-pub(crate) fn identity(link: &str) -> Option<String> {
-    let cleaned = of_link(link)?;
-    let (_, rest) = cleaned.split_once("://")?;
-    Some(rest.to_owned())
 }
 
 /// Whether it carries a user name or password: nobody's one address does.

@@ -8,6 +8,9 @@ use barid_watcher::feeds::engine::{Answer, Request};
 use super::server::Words;
 use super::writer::{DAY, HOUR};
 
+/// A day between two requests that leave, less what the second may be faster on its way.
+const A_DAY_APART: i64 = DAY - 1000;
+
 /// `ETag` and `Last-Modified`.
 type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
 
@@ -27,7 +30,9 @@ struct File {
     /// Whole answers that the poller says it keeps, by address; and those that may have died with it.
     kept: HashSet<String>,
     lost: HashMap<String, u64>,
-    /// By address: when it was last asked for the whole.
+    /// When the request under way arrived.
+    arrived_ms: i64,
+    /// By address: when the last request arrived that was given the whole.
     whole_ms: HashMap<String, i64>,
     /// When it began to say that it moved for good, and polls that heard it and were kept.
     moved_ms: i64,
@@ -121,7 +126,7 @@ impl Judge {
         }
         let (Kind::First { is_audit, seeks_hub } | Kind::Redirected { is_audit, seeks_hub }) = kind;
         let pair = (request.etag.clone(), request.last_modified.clone());
-        (file.is_audit, file.seeks_hub) = (is_audit, seeks_hub);
+        (file.is_audit, file.seeks_hub, file.arrived_ms) = (is_audit, seeks_hub, now_ms);
         if pair != (None, None) && !file.given.get(&url).is_some_and(|given| given.contains(&pair)) {
             broken.push(("validator", format!("{feed}: {url} never gave that pair")));
         }
@@ -144,18 +149,18 @@ impl Judge {
         if came.status == 200 {
             let url = request.url.to_string();
             if request.etag.is_none() && request.last_modified.is_none() {
-                let earlier = file.whole_ms.insert(url.clone(), now_ms);
+                let earlier = file.whole_ms.insert(url.clone(), file.arrived_ms);
+                let since = file.arrived_ms - earlier.unwrap_or(0);
                 if earlier.is_none() {
                     self.first += 1;
                 } else if file.is_audit {
                     self.audits += 1;
-                    let since = now_ms - earlier.unwrap_or(0);
-                    broken = (since < DAY).then(|| format!("{feed}: audits {} h apart", since / HOUR));
+                    broken =
+                        (since < A_DAY_APART).then(|| format!("{feed}: audits {} h apart", since / HOUR));
                 } else if file.seeks_hub {
-                    let since = now_ms - earlier.unwrap_or(0);
                     if file.keeps_sought {
                         broken = Some(format!("{feed}: asked twice for a hub"));
-                    } else if since < DAY {
+                    } else if since < A_DAY_APART {
                         broken = Some(format!("{feed}: asked for a hub {} h after the last", since / HOUR));
                     } else if std::mem::replace(&mut file.has_sought, true) {
                         self.sought_again += 1;

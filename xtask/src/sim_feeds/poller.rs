@@ -132,9 +132,8 @@ impl World {
             let next_ms = match stored {
                 Some(state) => {
                     let state = take_over(feed, state, asked, now_ms);
-                    if let Some((domain, until_ms)) = state.refused.filter(|(_, until_ms)| *until_ms > now_ms)
-                    {
-                        self.budget.back_off(Domain(domain), until_ms);
+                    if let Some((domain, until_ms)) = state.refusal(now_ms) {
+                        self.budget.back_off(domain, until_ms);
                     }
                     state.next_ms
                 }

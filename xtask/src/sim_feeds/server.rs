@@ -198,6 +198,8 @@ fn came(status: u16) -> Came {
         retry_after_ms: None,
         location: None,
         is_challenge: false,
+        is_cut: false,
+        cookies: Vec::new(),
         content: None,
     }
 }

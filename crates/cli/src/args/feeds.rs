@@ -63,7 +63,8 @@ Examples:
 Examples:
   barid feed import subscriptions.opml
 
-Feeds that are there already, by address, stay as they are. A running barid takes the list at its next start.")]
+Feeds that are there already, by address, stay as they are. feed: addresses and bare hosts are taken as http.
+What can never be asked is refused by line, and the exit code is 1. A running barid takes the list at its next start.")]
     Import {
         /// The OPML file
         file: PathBuf,

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use barid_feed::Options;
+use barid_watcher::feeds::fetch::unpacked;
 
 use crate::args::{FeedCommand, FeedParseArgs};
 use crate::error::{CliError, exit};
@@ -47,13 +48,24 @@ fn parse(args: &FeedParseArgs, out: &mut impl Write) -> Result<ExitCode, CliErro
     }
 }
 
-/// A file whole, or standard input for `-`.
+/// What a packed file begins with, such as a sitemap that ends in `.xml.gz`.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// More of one is not unpacked.
+const MOST_UNPACKED_BYTES: u64 = 1 << 30;
+
+/// A file whole, or standard input for `-`; unpacked where it is packed.
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |source| CliError::Read { path: path.to_owned(), source };
-    if path != Path::new("-") {
-        return std::fs::read(path).map_err(failed);
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
+        bytes
+    } else {
+        std::fs::read(path).map_err(failed)?
+    };
+    if !bytes.starts_with(GZIP) {
+        return Ok(bytes);
     }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    let damaged = |why: String| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, why));
+    unpacked(bytes, MOST_UNPACKED_BYTES).map_err(damaged)
 }

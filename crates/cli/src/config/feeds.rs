@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use barid_watcher::feeds::fetch::MOST_FEED_BYTES;
+use barid_watcher::feeds::{given, opml};
 use ipnet::IpNet;
 
 use super::files::optional;
@@ -23,6 +25,8 @@ pub(crate) struct FeedsSection {
     pub(crate) extra_ca: Option<PathBuf>,
     /// How hubs are heard.
     pub(crate) websub: Option<WebSubSection>,
+    /// Bytes of a feed's document, as sent and unpacked.
+    pub(crate) max_feed_bytes: u64,
     /// Requests under way, at most.
     pub(crate) max_in_flight: usize,
     /// Whether items get the text of the pages they link to, where a feed's own table says nothing else.
@@ -75,6 +79,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
     let watch = reader.list(&mut section, "watch", &[]);
     let blocks = reader.list(&mut section, "allow_addresses", &[]);
     let extra_ca = optional(reader.text(&mut section, "extra_ca", "")).map(PathBuf::from);
+    let max_feed_bytes =
+        reader.integer(&mut section, "max_feed_bytes", MOST_FEED_BYTES, 65_536..=1_073_741_824);
     let max_in_flight = reader.integer(&mut section, "max_in_flight", 200, 1..=10_000);
     let full_text = reader.boolean(&mut section, "full_text", false);
     let shards = reader.integer(&mut section, "shards", 8, 1..=256);
@@ -128,6 +134,7 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> FeedsSect
         allow_addresses,
         extra_ca,
         websub,
+        max_feed_bytes,
         max_in_flight,
         full_text,
         shards,
@@ -177,25 +184,23 @@ fn websub(reader: &mut Reader<'_>, feeds: &mut Section<'_>) -> Option<WebSubSect
 }
 
 fn feed(reader: &mut Reader<'_>, section: &mut Section<'_>, full_text: bool) -> FeedSource {
-    let url = reader.required_text(section, "url", None);
-    let made = barid_watcher::feeds::opml::id_of(&url);
+    let written = reader.required_text(section, "url", None);
+    let address = given::address(&written);
+    let url = address.as_ref().unwrap_or(&written).clone();
+    let made = opml::id_of(&url);
     let id = reader.text(section, "id", &made);
     let fast = reader.boolean(section, "fast", false);
     let full_text = reader.boolean(section, "full_text", full_text);
     reader.end(section);
-    if !barid_watcher::feeds::opml::is_id(&id) {
+    if !opml::is_id(&id) {
         let hint = "it becomes a metric label and part of every record id".to_owned();
         reader.refuse("E0105", &section.key_path("id"), "use 1 to 64 of a-z 0-9 - _".into(), Some(hint));
     }
-    let is_web = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
-    if !url.is_empty() && !is_web {
-        let hint = "files are read by [[files]]".to_owned();
-        reader.refuse(
-            "E0105",
-            &section.key_path("url"),
-            "must begin with https:// or http://".into(),
-            Some(hint),
-        );
+    if let (Err(why), false) = (address, written.is_empty()) {
+        let why = format!("{}: {why}", given::shown(&written));
+        let hint =
+            "an address of the web, such as \"https://news.example/feed.xml\"; files are read by [[files]]";
+        reader.refuse("E0105", &section.key_path("url"), why, Some(hint.to_owned()));
     }
     FeedSource { id, url, fast, full_text }
 }

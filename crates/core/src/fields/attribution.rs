@@ -44,18 +44,8 @@ pub(super) fn chain(parts: &Parts<'_>) -> Vec<Attribution> {
     for row in parts.of(&[SectionKind::Byline, SectionKind::RelatedByline]) {
         byline(decoded, row, &mut chain);
     }
-    chain.sort_by_key(|link| rank(link.role));
+    chain.sort_by_key(|link| link.role);
     chain
-}
-
-fn rank(role: AttributionRole) -> u8 {
-    match role {
-        AttributionRole::Aggregator => 0,
-        AttributionRole::Publisher => 1,
-        AttributionRole::Agency => 2,
-        AttributionRole::Cited => 3,
-        AttributionRole::Byline => 4,
-    }
 }
 
 /// Source lines: the first names the publisher, a second one the aggregator that took it from there.

@@ -1,5 +1,6 @@
 //! What stands before the first paragraph: headline, date, byline, standfirst, caption, repeats of the headline.
 
+use super::given::Likeness;
 use super::{Splitter, State};
 use crate::lexicon::{self, Class};
 use crate::model::SectionKind;
@@ -13,6 +14,9 @@ const STANDFIRST_REACH: usize = 10;
 /// Longest line of names and places, in characters.
 const CREDIT_MAX_CHARS: usize = 48;
 
+/// The rule of a line that is a part of the headline given beside the text: that one is the longer.
+pub(crate) const PART_OF_GIVEN: &str = "headline.part_of_given";
+
 impl Splitter<'_, '_> {
     /// Labels the rows before the first paragraph of the main article.
     pub(super) fn main_header(&mut self) {
@@ -20,6 +24,10 @@ impl Splitter<'_, '_> {
         while self.at() < self.rows.len().min(HEADER_ROWS) {
             let at = self.at();
             let Some(row) = self.rows.get(at) else { return };
+            if headline.is_none() && self.given_headline(at) {
+                headline = Some(at);
+                continue;
+            }
             match row.cue(true) {
                 Some(Cue::Source) => self.label_hit(SectionKind::Source, 0.9),
                 Some(Cue::Byline) => self.label_hit(SectionKind::Byline, 0.9),
@@ -30,7 +38,7 @@ impl Splitter<'_, '_> {
                 Some(Cue::Chrome) => self.label_hit(SectionKind::Chrome, 0.9),
                 Some(Cue::Marker | Cue::Inline | Cue::Keywords) => return,
                 None if row.date().is_some() => self.label(SectionKind::Date, "date.line", 0.95),
-                None if headline.is_none() => {
+                None if headline.is_none() && self.given.is_none() => {
                     if !self.is_headline(at) {
                         return;
                     }
@@ -38,12 +46,47 @@ impl Splitter<'_, '_> {
                     self.label(SectionKind::Headline, "headline.first_short_line", 0.9);
                 }
                 None => {
-                    if !self.below_headline(row, headline) {
+                    let is_last = headline.is_none() && at + 1 >= self.rows.len();
+                    let is_aside = |this: &mut Self| headline.is_none() && this.aside(at);
+                    if is_last || !(self.below_headline(row, headline) || is_aside(self)) {
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Labels the row as the headline where it is the given one, whatever its words look like.
+    fn given_headline(&mut self, at: usize) -> bool {
+        let (Some(given), Some(row)) = (self.given, self.rows.get(at)) else { return false };
+        // Something must be left for the body: an item may be nothing but its title.
+        if at + 1 >= self.rows.len() {
+            return false;
+        }
+        match given.likeness(row) {
+            Likeness::Same => self.label(SectionKind::Headline, "headline.same_as_given", 1.0),
+            Likeness::Part => self.label(SectionKind::Headline, PART_OF_GIVEN, 0.9),
+            Likeness::Whole => self.label(SectionKind::Headline, "headline.given_cut", 0.9),
+            Likeness::Other => return false,
+        }
+        true
+    }
+
+    /// A short line that the given headline makes no headline, above more of the header: a section's name, another wording. It stays body.
+    fn aside(&mut self, at: usize) -> bool {
+        let Some(given) = self.given else { return false };
+        let below = self.rows.iter().take(HEADER_ROWS).skip(at + 1);
+        let is_more = |row: &Row<'_>| {
+            row.date().is_some()
+                || row.cue(true) == Some(Cue::Byline)
+                || given.likeness(row) != Likeness::Other
+        };
+        let is_aside =
+            !self.row_is_paragraph(at) && below.take_while(|row| !row.shape.is_paragraph()).any(is_more);
+        if is_aside {
+            self.label(SectionKind::Body, "body.above_header", 0.8);
+        }
+        is_aside
     }
 
     /// A row between headline and body that carries no marker; false when it is the body.

@@ -1,7 +1,9 @@
 //! Text that holds markup: from its start tag to its end tag, tags inside become text again.
 
+use super::start::is_restart;
 use super::{Machine, markup};
 use crate::fault::Fault;
+use crate::model::TextKind;
 use crate::names::Element;
 
 /// The markup text being collected.
@@ -10,6 +12,8 @@ pub(super) struct Capture {
     /// Media type, mapped: `text/plain`, `text/html`, `application/xhtml+xml` or as found.
     media_type: String,
     is_markup: bool,
+    /// The feed itself says the type.
+    is_stated: bool,
     /// Stated to be XML of some other kind, where even an `item` is text.
     is_foreign: bool,
     is_base64: bool,
@@ -28,8 +32,8 @@ pub(super) struct Capture {
 impl Capture {
     /// For an element with this `type` and `mode`; `default` where it has no type.
     pub(super) fn new(element: Element, media_type: Option<&str>, mode: Option<&str>, default: &str) -> Self {
-        let media_type =
-            mapped(media_type.map(str::trim).filter(|given| !given.is_empty()).unwrap_or(default));
+        let stated = media_type.map(str::trim).filter(|given| !given.is_empty());
+        let media_type = mapped(stated.unwrap_or(default));
         let is_xhtml = media_type == "application/xhtml+xml";
         let is_xml = media_type.ends_with("+xml") || media_type.ends_with("/xml");
         let is_base64 = mode.is_some_and(|mode| mode.eq_ignore_ascii_case("base64"))
@@ -38,6 +42,7 @@ impl Capture {
         Self {
             media_type,
             is_markup: is_xml,
+            is_stated: stated.is_some(),
             is_foreign: is_xml && !is_xhtml,
             is_base64,
             as_content: false,
@@ -72,6 +77,17 @@ impl Capture {
             "text/html" | "application/xhtml+xml" => true,
             "text/plain" => self.is_markup || (!is_atom && text.contains("</")),
             _ => false,
+        }
+    }
+
+    /// What the text is made of. Where nothing is said Atom 1.0 means plain text, `content:encoded` is HTML by its own definition, and
+    /// everything else is either.
+    pub(super) fn kind(&self, element: Element, is_atom10: bool) -> TextKind {
+        match self.media_type.as_str() {
+            "text/html" if self.is_stated || element == Element::ContentEncoded => TextKind::Html,
+            "application/xhtml+xml" => TextKind::Html,
+            "text/plain" if (self.is_stated || is_atom10) && !self.is_markup => TextKind::Plain,
+            _ => TextKind::Unknown,
         }
     }
 
@@ -110,7 +126,8 @@ impl<'a> Machine<'a, '_> {
         let Some(frame) = self.frames.last() else { return false };
         let is_same = frame.name.eq_ignore_ascii_case(name);
         let Some(capture) = &mut self.capture else { return false };
-        if capture.is_ended_by(element) && !(is_same && element != Element::Description) {
+        let is_end = capture.is_ended_by(element) && !(is_same && element != Element::Description);
+        if is_end || (!capture.is_foreign && is_restart(element, attributes)) {
             self.faults.note(Fault::MissingEndTag);
             self.close_top();
             return false;
@@ -133,8 +150,9 @@ impl<'a> Machine<'a, '_> {
 
     /// What a name means inside captured text: names without a prefix there are HTML's, and only prefixes in force count.
     fn resolve_in_capture(&mut self, name: &str) -> Element {
-        let is_cheap =
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) && name.len() <= 3;
+        let is_cheap = name.len() <= 3
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && name != "rss";
         if is_cheap { Element::Other } else { self.resolve_element(name) }
     }
 

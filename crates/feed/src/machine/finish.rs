@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use super::capture::Capture;
 use super::{Machine, markup, relative};
+use crate::cdata;
 use crate::date;
 use crate::draft::some;
 use crate::entities::from_1252;
 use crate::fault::Fault;
-use crate::model::{Enclosure, Instant, Link};
+use crate::id::is_blank;
+use crate::model::{Enclosure, Instant, Link, TextKind};
 use crate::names::Element;
+use crate::surrogates;
 
 /// Seconds of the periods of `sy:updatePeriod`.
 const PERIODS: [(&str, u32); 5] = [
@@ -33,7 +36,9 @@ impl Machine<'_, '_> {
             Element::Source => self.finish_source(raw),
             Element::Image | Element::TextInput => self.finish_aside(element),
             _ => {
-                let text = self.mended(raw.trim());
+                let raw = raw.trim();
+                let unwrapped = cdata::unwrapped(raw, TextKind::Plain, &mut self.faults);
+                let text = self.mended(unwrapped.as_deref().map_or(raw, str::trim));
                 self.finish_text(element, &text);
             }
         }
@@ -91,6 +96,7 @@ impl Machine<'_, '_> {
                     self.draft().tag(tag);
                 }
             }
+            Element::DcPublisher => self.draft().publisher = some(text),
             Element::Language => self.draft().language = some(text),
             Element::Generator => self.draft().generator = some(text),
             Element::Comments => {
@@ -170,10 +176,12 @@ impl Machine<'_, '_> {
     fn finish_guid(&mut self, text: &str) {
         let depth = self.depth();
         let is_link = self.guid_is_link;
-        let id = if is_link { self.resolve(text) } else { text.to_owned() };
-        if id.is_empty() {
+        if is_blank(text) {
+            // Resolved it would be the feed's own address: one id for all.
+            self.draft().has_blank_id = true;
             return;
         }
+        let id = if is_link { self.resolve(text) } else { text.to_owned() };
         let draft = self.draft();
         draft.id.set(&id, depth);
         if is_link && draft.link.as_ref().is_none_or(String::is_empty) {
@@ -214,9 +222,8 @@ impl Machine<'_, '_> {
                 self.aside.image = some(&href);
             }
             (_, Element::SchemaPublication) if !text.is_empty() => {
-                let draft = self.draft();
-                draft.authors.push(crate::model::Person { name: some(text), ..Default::default() });
-                draft.sync_author(depth);
+                // The house, not a byline.
+                self.draft().publisher = some(text);
             }
             _ => {}
         }
@@ -254,28 +261,41 @@ impl Machine<'_, '_> {
         if !capture.is_balanced() && self.faults.count(Fault::UnclosedTag) == 0 {
             self.faults.note(Fault::UnclosedTag);
         }
+        let is_atom10 = self.meta.version == "atom10";
+        let mut kind = capture.kind(element, is_atom10);
         let mut text = Cow::Borrowed(raw.trim());
-        if capture.is_xhtml() && self.meta.version == "atom10" {
+        if capture.is_xhtml() && is_atom10 {
             text = Cow::Borrowed(markup::without_div(raw).trim());
         }
         if capture.is_base64() && !text.is_empty() {
-            text = self.decode_base64(&text).map_or(text, Cow::Owned);
+            match self.decode_base64(&text) {
+                Some(decoded) => text = Cow::Owned(decoded),
+                None => kind = TextKind::Data,
+            }
+        }
+        if let Some(unwrapped) = cdata::unwrapped(&text, kind, &mut self.faults) {
+            kind = if kind == TextKind::Plain { TextKind::Unknown } else { kind };
+            text = Cow::Owned(unwrapped);
+        }
+        if let Some(paired) = surrogates::pair_up(&text, &mut self.faults) {
+            text = Cow::Owned(paired);
         }
         if capture.is_html(&text, self.meta.version.starts_with("atom")) {
             text = Cow::Owned(match relative::resolved(&text, self.base()) {
-                Cow::Borrowed(_) => return self.keep_mended(element, &text, &capture),
+                Cow::Borrowed(_) => return self.keep_mended(element, &text, kind, &capture),
                 Cow::Owned(resolved) => resolved,
             });
         }
-        self.keep_mended(element, &text, &capture);
+        self.keep_mended(element, &text, kind, &capture);
     }
 
-    fn keep_mended(&mut self, element: Element, text: &str, capture: &Capture) {
+    fn keep_mended(&mut self, element: Element, text: &str, kind: TextKind, capture: &Capture) {
         let text = self.mended(text);
-        self.keep_markup(element, &text, capture.as_content, capture.is_readable());
+        self.keep_markup(element, &text, kind, capture);
     }
 
-    fn keep_markup(&mut self, element: Element, text: &str, as_content: bool, is_readable: bool) {
+    fn keep_markup(&mut self, element: Element, text: &str, kind: TextKind, capture: &Capture) {
+        let (as_content, is_readable) = (capture.as_content, capture.is_readable());
         let depth = self.depth();
         let in_item = self.in_item();
         let draft = self.draft();
@@ -284,22 +304,22 @@ impl Machine<'_, '_> {
                 if draft.title_depth.is_some_and(|at| at <= depth) {
                     return;
                 }
-                draft.title.set(text, depth);
+                draft.title.set_text(text, kind, depth);
                 if element == Element::Title && !text.is_empty() {
                     draft.title_depth = Some(depth);
                 }
             }
             Element::Content | Element::ContentEncoded | Element::Body => {
-                draft.keep_content(text, depth, is_readable);
+                draft.keep_content(text, kind, depth, is_readable);
             }
             Element::Description | Element::Summary if as_content => {
-                draft.keep_content(text, depth, is_readable);
+                draft.keep_content(text, kind, depth, is_readable);
             }
-            Element::Description | Element::Abstract if in_item => draft.summary.set(text, depth),
-            Element::Description | Element::Abstract => draft.subtitle.set(text, depth),
-            Element::Summary => draft.summary.set(text, depth),
-            Element::Subtitle => draft.subtitle.set(text, depth),
-            Element::Rights => draft.rights.set(text, depth),
+            Element::Description | Element::Abstract if in_item => draft.summary.set_text(text, kind, depth),
+            Element::Description | Element::Abstract => draft.subtitle.set_text(text, kind, depth),
+            Element::Summary => draft.summary.set_text(text, kind, depth),
+            Element::Subtitle => draft.subtitle.set_text(text, kind, depth),
+            Element::Rights => draft.rights.set_text(text, kind, depth),
             _ => {}
         }
     }

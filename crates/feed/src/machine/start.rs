@@ -7,12 +7,22 @@ use super::space::Binding;
 use super::{Frame, MAX_DEPTH, Machine};
 use crate::draft::Draft;
 use crate::fault::Fault;
+use crate::id::is_blank;
 use crate::model::{Enclosure, Link, Person};
 use crate::names::Element;
 use crate::url;
 
 /// Longer bases are attacks: every link of the feed would carry a copy.
 const MAX_BASE_BYTES: usize = 2048;
+
+/// The root of a feed, as documents begin with it; a mere `<feed>` or `<channel>` inside an item is somebody's own element.
+pub(super) fn is_restart(element: Element, attributes: &str) -> bool {
+    let is_root = matches!(
+        element,
+        Element::Rss | Element::Rdf | Element::AtomFeed | Element::UrlSet | Element::SitemapIndex
+    );
+    is_root && (attributes.contains("xmlns") || attributes.contains("version"))
+}
 
 /// Elements whose own text is kept.
 pub(super) fn wants_text(element: Element) -> bool {
@@ -59,6 +69,7 @@ pub(super) fn wants_text(element: Element) -> bool {
         | Element::Category
         | Element::Keywords
         | Element::ItunesCategory
+        | Element::DcPublisher
         | Element::Language
         | Element::Rights
         | Element::Source
@@ -105,6 +116,8 @@ impl<'a> Machine<'a, '_> {
         }
         if element == Element::Item {
             self.before_item();
+        } else if self.item.is_some() && is_restart(element, attributes) {
+            self.before_feed();
         }
         let is_inline = element == Element::Other
             && !name.contains(':')
@@ -159,6 +172,13 @@ impl<'a> Machine<'a, '_> {
             self.faults.note(Fault::MissingEndTag);
             self.close_top();
         }
+    }
+
+    /// A feed begins inside an item: the document broke off, and was sent again from its start. What the item has said so far is a part.
+    fn before_feed(&mut self) {
+        self.faults.note(Fault::Truncated);
+        self.is_cut = true;
+        self.close_to(0);
     }
 
     /// Takes base and language from the attributes, then what the element itself says.
@@ -272,7 +292,12 @@ impl<'a> Machine<'a, '_> {
         self.guid_is_link = false;
         if let Some(about) = self.prefixed_attribute("about") {
             let depth = self.frames.len();
-            self.draft().id.set(about.trim(), depth);
+            let draft = self.draft();
+            if is_blank(&about) {
+                draft.has_blank_id = true;
+            } else {
+                draft.id.set(about.trim(), depth);
+            }
         }
         self.cdf_attributes();
     }
@@ -383,7 +408,8 @@ impl<'a> Machine<'a, '_> {
                 _ => "atom",
             },
             Element::Channel => "cdf",
-            Element::UrlSet | Element::SitemapIndex => "sitemap",
+            Element::UrlSet => "sitemap",
+            Element::SitemapIndex => "sitemapindex",
             _ => "",
         };
     }

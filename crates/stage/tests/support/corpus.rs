@@ -1,8 +1,8 @@
 //! A generated corpus in which everything happens: first texts, copies under other headlines, revisions, repeats, read-also panels that many
-//! pages share, alerts too short to be evidence, and what cannot be processed.
+//! pages share, alerts too short to be evidence, the same alerts at one address or under one guid, and what cannot be processed.
 
 use barid_log::Outgoing;
-use barid_record::{Order, Topic};
+use barid_record::{Hints, Order, RawDocument, Topic};
 use bytes::Bytes;
 
 use super::{document, message};
@@ -72,6 +72,19 @@ fn page(headline: u64, text_number: u64, panel: Option<u64>) -> String {
     )
 }
 
+/// A short item of one of a few feeds: its text, address and guid are those of others as well, each for itself.
+fn alert(key: &str, dice: &mut Dice) -> RawDocument {
+    let number = dice.roll(12);
+    let mut alert = document(key, words(&mut Dice(number), 5));
+    alert.source_id = format!("feed-{}", dice.roll(3));
+    alert.hints = Hints {
+        canonical_url: (dice.roll(4) > 0).then(|| format!("https://news.example/{}", number + dice.roll(2))),
+        guid: (dice.roll(3) > 0).then(|| format!("tag:news.example,2031:{}", number + dice.roll(2))),
+        ..Hints::default()
+    };
+    alert
+}
+
 /// That many messages as a watcher writes them, each with its number. `backfill` percent of them are bulk history.
 pub(crate) fn messages(seed: u64, count: u64, backfill: u64) -> Vec<Outgoing> {
     let mut dice = Dice(seed);
@@ -84,6 +97,7 @@ pub(crate) fn messages(seed: u64, count: u64, backfill: u64) -> Vec<Outgoing> {
             0 => message(&document(&key, "")),
             1 => message(&document(&key, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01".as_slice())),
             2 => message(&document(&key, words(&mut dice, 4))),
+            4 | 5 => message(&alert(&key, &mut dice)),
             3 => Outgoing { headers: Vec::new(), ..message(&document(&key, "what another program wrote")) },
             _ => message(&document(&key, page(dice.roll(40), shared, panel))),
         };

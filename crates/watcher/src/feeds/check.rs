@@ -5,12 +5,12 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use url::Url;
 
+use super::answered::Unread;
 use super::budget::{Domain, GAP_MS};
 use super::config::{Clock, FeedsConfig};
-use super::engine::{self, Answer, Done, Failure, Feed, Request, Step};
-use super::fetch::{self, Client, Cost, Response};
+use super::engine::{self, Answer, Done, Feed, Request, Step};
+use super::fetch::{self, Broke, Client, Cost, Response};
 use super::pages::check::{PageCheck, look};
-use super::read;
 use super::state::FeedState;
 use crate::WatcherError;
 
@@ -20,7 +20,9 @@ pub struct Hop {
     /// Where.
     pub url: String,
     /// Status, protocol and the headers that matter; or why there is none.
-    pub answer: Result<HopAnswer, Failure>,
+    pub answer: Result<HopAnswer, Broke>,
+    /// What is missing of the document, where it broke off.
+    pub broke: Option<String>,
     /// What it took.
     pub cost: Cost,
 }
@@ -30,6 +32,8 @@ pub struct Hop {
 pub struct HopAnswer {
     /// The status.
     pub status: u16,
+    /// The line with it, as it came, such as `HTTP/1.1 200 OK`.
+    pub line: String,
     /// Such as `HTTP/2.0`.
     pub protocol: String,
     /// Names and values of the headers that a poller heeds.
@@ -106,15 +110,18 @@ impl Asker {
         let answer = match &result {
             Ok(response) => Ok(HopAnswer {
                 status: response.status,
+                line: response.line.clone(),
                 protocol: format!("{:?}", response.version),
                 headers: heeded(&response.headers),
             }),
-            Err(failure) => Err(*failure),
+            Err(broke) => Err(broke.clone()),
         };
-        self.hops.push(Hop { url: request.url.to_string(), answer, cost });
+        let broke = result.as_ref().ok().and_then(|response| response.broke.as_ref());
+        let broke = broke.map(|broke| broke.detail.clone());
+        self.hops.push(Hop { url: request.url.to_string(), answer, broke, cost });
         match result {
             Ok(response) => (Answer::Came(fetch::came(&response, (self.clock)())), Some(response)),
-            Err(failure) => (Answer::Failed(failure), None),
+            Err(broke) => (Answer::Failed(broke.failure), None),
         }
     }
 }
@@ -137,26 +144,37 @@ pub fn check(config: &FeedsConfig, url: &str, full_text: bool, clock: &Clock) ->
             return Ok(check);
         }
     };
-    let done = loop {
+    let mut checked: Option<Done> = None;
+    loop {
         let (mut answer, response) = asker.send(&client, &request, GAP_MS);
-        if let (Answer::Came(came), Some(response)) = (&mut answer, response) {
-            if matches!(came.status, 200 | 226) {
-                let media = response.headers.get(hyper::header::CONTENT_TYPE);
-                let media = media.and_then(|value| value.to_str().ok());
-                came.content = Some(read::read(&response.body, media, url, 0));
-            }
-            answer = answer.naming(fetch::hubs(&response, &request.url));
+        if let Some(response) = response {
+            let hubs = fetch::hubs(&response, &request.url);
+            answer = Unread::new(response, clock()).read(url, 0).0.naming(hubs);
         }
         match engine::follow(&feed, &mut check.state, poll, answer, clock(), &config.allowed, false) {
-            Step::Done(done) => break *done,
+            Step::Done(done) => {
+                // An index, and its sitemaps one by one.
+                let whole = match checked.take() {
+                    None => *done,
+                    Some(mut index) => {
+                        Done::absorb(&mut index, *done);
+                        index
+                    }
+                };
+                let whole = checked.insert(whole);
+                match whole.more.take() {
+                    Some((next, next_request)) => (poll, request) = (*next, next_request),
+                    None => break,
+                }
+            }
             Step::Ask(next, next_request) => (poll, request) = (*next, next_request),
         }
-    };
+    }
     check.hops = std::mem::take(&mut asker.hops);
-    if full_text {
+    if let (true, Some(done)) = (full_text, &checked) {
         check.page = look(&mut asker, &client, url, &done.items, &config.allowed);
     }
-    check.done = Some(done);
+    check.done = checked;
     Ok(check)
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::identity;
 use super::pages::article::Article;
 use super::pages::{Desk, PageOutcome};
 use super::reading::Item;
@@ -27,7 +28,20 @@ pub(super) fn document(
     from: &str,
     page: Option<FromPage>,
 ) -> RawDocument {
-    let Item { id, title, link, author, text, language, published, published_ms, .. } = item;
+    let Item {
+        id,
+        title,
+        link,
+        author,
+        text,
+        language,
+        published,
+        published_ms,
+        keywords,
+        modified,
+        publisher,
+        ..
+    } = item;
     let (article, found_at, outcome) = match page {
         Some(FromPage::Text(article, at)) => (Some(*article), Some(at), Some(PageOutcome::Page)),
         Some(FromPage::Own(outcome)) => (None, None, Some(outcome)),
@@ -58,10 +72,11 @@ pub(super) fn document(
         body.push_str(&text);
     }
     if body.is_empty() {
-        // Something to find it by.
-        body.push_str(link.as_deref().unwrap_or(&id));
+        // Something to find it by; its id would be no word of it.
+        body.push_str(link.as_deref().unwrap_or_default());
     }
     let raw_sha256: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    let own_guid = identity::own_guid(&id);
     RawDocument {
         id: document_id(feed, &id, &raw_sha256),
         source_id: feed.to_owned(),
@@ -76,11 +91,11 @@ pub(super) fn document(
             published,
             url: link,
             author,
-            publisher: None,
+            publisher,
             language,
-            keywords: Vec::new(),
-            modified: None,
-            guid: None,
+            keywords,
+            modified,
+            guid: own_guid,
             canonical_url,
             page: outcome.map(|outcome| outcome.name().to_owned()),
         },
@@ -111,6 +126,11 @@ pub(super) fn unreadable(feed: &str, url: &str, bytes: Bytes, detail: String, no
 /// Puts a document into the unit; one that the log does not take, as rejected. Returns about how many bytes that took.
 pub(super) fn hand_over(desk: &mut Desk<'_>, document: RawDocument) -> usize {
     let bytes = document.body.len();
+    if document.body.is_empty() {
+        let detail = "the item has no title, no text, no link and no file".to_owned();
+        reject(desk, Rejected { reason: Reason::NoText, detail, position: None, dropped_bytes: 0, document });
+        return bytes;
+    }
     match desk.outbox.document(Topic::Raw, &document) {
         Ok(()) => desk.summary.documents += 1,
         Err(size) => {

@@ -83,6 +83,15 @@ pub fn broken(
     rules.into_iter().find(|(_, is_broken)| *is_broken).map(|(rule, _)| rule)
 }
 
+/// What a request for one of an index's sitemaps would break, that was last asked then; 0 for never.
+pub fn broken_by_sitemap(feed: &Feed, state: &FeedState, asked_ms: i64, now_ms: i64) -> Option<Rule> {
+    if now_ms < state.retry_at_ms {
+        return Some(Rule::RetryAfter);
+    }
+    let is_early = asked_ms > 0 && now_ms - asked_ms < state.says.floor_ms(feed.is_listed);
+    is_early.then_some(Rule::Floor)
+}
+
 #[cfg(test)]
 mod tests {
     use url::Url;
@@ -90,6 +99,18 @@ mod tests {
     use super::*;
     use crate::feeds::policy::{HOUR, MINUTE};
     use crate::feeds::state::Validators;
+
+    #[test]
+    fn a_sitemap_is_asked_no_sooner_than_a_feed() {
+        const NOW: i64 = 1_693_785_600_000;
+        let feed = Feed { id: "news".into(), url: "https://news.example/".into(), is_listed: false };
+        let mut state = FeedState::new(feed.url.clone(), 1, 1, 1);
+        assert_eq!(broken_by_sitemap(&feed, &state, 0, NOW), None);
+        assert_eq!(broken_by_sitemap(&feed, &state, NOW - HOUR, NOW), None);
+        assert_eq!(broken_by_sitemap(&feed, &state, NOW - HOUR + 1, NOW), Some(Rule::Floor));
+        state.retry_at_ms = NOW + 1;
+        assert_eq!(broken_by_sitemap(&feed, &state, 0, NOW), Some(Rule::RetryAfter));
+    }
 
     #[test]
     fn each_rule_stops_a_request_by_itself() {
@@ -102,6 +123,7 @@ mod tests {
             url: xxhash_rust::xxh3::xxh3_64(url.as_str().as_bytes()),
         };
         let good = Request {
+            cookie: None,
             url: url.clone(),
             etag: given.etag.clone(),
             last_modified: given.last_modified.clone(),

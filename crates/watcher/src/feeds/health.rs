@@ -1,4 +1,4 @@
-//! How a feed is doing: thirteen states, the worst that holds, and no change before two polls agree.
+//! How a feed is doing: fourteen states, the worst that holds, and no change before two polls agree.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +7,7 @@ use super::silence::Silence;
 
 /// How a feed is doing, from good to bad: of those that hold the worst counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(into = "u8", try_from = "u8")]
 pub enum State {
     /// It answers, and is not silent for longer than usual.
     #[default]
@@ -19,6 +20,8 @@ pub enum State {
     ClockSkewed,
     /// Items were lost in what it sent, or it sends the same fault every time.
     Malformed,
+    /// Items come at every poll though a reader would find nothing new.
+    Churning,
     /// Silent for longer than its rhythm allows, or not reached for two intervals.
     Late,
     /// It asked to be left alone for a while.
@@ -39,12 +42,13 @@ pub enum State {
 
 impl State {
     /// Every state, from good to bad.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Fresh,
         Self::Moved,
         Self::Undated,
         Self::ClockSkewed,
         Self::Malformed,
+        Self::Churning,
         Self::Late,
         Self::Throttled,
         Self::Flapping,
@@ -66,6 +70,7 @@ impl State {
             Self::Late => "late",
             Self::Flapping => "flapping",
             Self::Malformed => "malformed",
+            Self::Churning => "churning",
             Self::Stale => "stale",
             Self::SilentEmpty => "silent_empty",
             Self::WrongContent => "wrong_content",
@@ -82,6 +87,36 @@ impl State {
     /// Its place in [`State::ALL`].
     pub fn index(self) -> usize {
         Self::ALL.iter().position(|state| *state == self).unwrap_or(0)
+    }
+}
+
+/// As stored: by when it was added, so that states written before can be read.
+impl From<State> for u8 {
+    fn from(state: State) -> Self {
+        match state {
+            State::Fresh => 0,
+            State::Moved => 1,
+            State::Undated => 2,
+            State::ClockSkewed => 3,
+            State::Malformed => 4,
+            State::Late => 5,
+            State::Throttled => 6,
+            State::Flapping => 7,
+            State::Stale => 8,
+            State::SilentEmpty => 9,
+            State::WrongContent => 10,
+            State::Gone => 11,
+            State::Dead => 12,
+            State::Churning => 13,
+        }
+    }
+}
+
+impl TryFrom<u8> for State {
+    type Error = &'static str;
+
+    fn try_from(stored: u8) -> Result<Self, Self::Error> {
+        Self::ALL.into_iter().find(|state| u8::from(*state) == stored).ok_or("no state of a feed")
     }
 }
 
@@ -108,12 +143,22 @@ pub struct Seen {
     pub is_empty: bool,
     /// Items were lost, or the same fault came three times.
     pub is_malformed: bool,
+    /// See [`super::identity::churn`].
+    pub is_churning: bool,
     /// Most items have no date.
     pub is_undated: bool,
     /// By [`Skew`].
     pub is_skewed: bool,
     /// Its address was changed during the last day.
     pub is_moved: bool,
+}
+
+impl Seen {
+    /// The same without what the feed's silence says.
+    #[must_use]
+    pub fn without_silence(self) -> Self {
+        Self { silence: Silence { nats: 0.0, limit: None, since_ms: 0 }, ..self }
+    }
 }
 
 /// The worst state that holds by one poll's evidence, without what several polls must show.
@@ -132,6 +177,7 @@ pub fn judge(seen: &Seen) -> State {
         (State::Stale, stale),
         (State::Throttled, seen.is_throttled),
         (State::Late, late),
+        (State::Churning, seen.is_churning),
         (State::Malformed, seen.is_malformed),
         (State::ClockSkewed, seen.is_skewed),
         (State::Undated, seen.is_undated),

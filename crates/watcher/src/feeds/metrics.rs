@@ -7,14 +7,16 @@ use prometheus::{
     Registry,
 };
 
-use super::engine::{Done, Outcome};
-use super::fetch::{Coding, Cost, PHASES};
+use super::engine::{Done, IndexSeen, Outcome};
+use super::fetch::{Coding, Cost, HttpFault, PHASES};
 use super::guard::Rule;
 use super::health::State;
+use super::identity::Worthless;
 use super::pages::PageMetrics;
 use super::policy::SECOND;
 use super::reading::Reading;
 use super::state::FeedState;
+use super::text::Mends;
 use super::websub::WebSubMetrics;
 use crate::WatcherError;
 
@@ -26,6 +28,7 @@ pub struct FeedMetrics {
     fetches: IntCounterVec,
     fetch_seconds: HistogramVec,
     bytes: IntCounterVec,
+    http_faults: IntCounterVec,
     pub(crate) parse_seconds: Histogram,
     pub(crate) schedule_delay: Histogram,
     item_age: Histogram,
@@ -33,6 +36,7 @@ pub struct FeedMetrics {
     faults: IntCounterVec,
     items_lost: IntCounter,
     overlap: Histogram,
+    sitemaps: IntCounterVec,
     violations: IntCounterVec,
     pub(crate) backing_off: IntGauge,
     pub(crate) own_outage: IntGauge,
@@ -59,7 +63,10 @@ struct Watched {
     known_drift: GaugeVec,
 }
 
-const VERDICTS: [&str; 6] = ["new", "known", "updated", "undated", "future", "dropped"];
+const VERDICTS: [&str; 7] = ["new", "known", "updated", "undated", "future", "dropped", CUT];
+/// Items that were open when their document broke off: left out, and counted at each document that has them so.
+const CUT: &str = "cut";
+const SITEMAPS: [&str; 5] = ["read", "unchanged", "failed", "refused", "left_out"];
 const STAGES: [&str; 2] = ["wire", "decoded"];
 
 impl FeedMetrics {
@@ -80,6 +87,11 @@ impl FeedMetrics {
                 &[0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0],
             )?,
             bytes: add.counters("barid_feed_bytes_total", "Bytes of bodies", &["stage", "coding"])?,
+            http_faults: add.counters(
+                "barid_feed_http_faults_total",
+                "Answers with a breach of HTTP that was mended, each breach once an answer",
+                &["fault"],
+            )?,
             parse_seconds: add.histogram(
                 "barid_feed_parse_seconds",
                 "Time to read one document",
@@ -98,7 +110,7 @@ impl FeedMetrics {
             items: add.counters("barid_feed_items_total", "Items of documents", &["verdict"])?,
             faults: add.counters(
                 "barid_feed_faults_total",
-                "Faults of documents, each repaired",
+                "Faults of documents, each repaired: of their bytes, and worthless ids",
                 &["fault"],
             )?,
             items_lost: add
@@ -107,6 +119,11 @@ impl FeedMetrics {
                 "barid_feed_window_overlap_ratio",
                 "How much of a document was in the one before it",
                 &[0.0, 0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 0.9, 1.0],
+            )?,
+            sitemaps: add.counters(
+                "barid_feed_sitemaps_total",
+                "Sitemaps of indexes by how they were answered; refused and left out each time their index is read",
+                &["result"],
             )?,
             violations: add.counters(
                 "barid_feed_politeness_violations_total",
@@ -137,13 +154,17 @@ impl FeedMetrics {
         for stage in STAGES {
             Coding::ALL.iter().for_each(|coding| drop(self.bytes.with_label_values(&[stage, coding.name()])));
         }
+        HttpFault::ALL.iter().for_each(|fault| drop(self.http_faults.with_label_values(&[fault.name()])));
+        SITEMAPS.iter().for_each(|result| drop(self.sitemaps.with_label_values(&[result])));
         VERDICTS.iter().for_each(|verdict| drop(self.items.with_label_values(&[verdict])));
         Fault::ALL.iter().for_each(|fault| drop(self.faults.with_label_values(&[fault.name()])));
+        Worthless::ALL.iter().for_each(|why| drop(self.faults.with_label_values(&[why.name()])));
+        Mends::NAMES.iter().for_each(|mend| drop(self.faults.with_label_values(&[mend])));
         Rule::ALL.iter().for_each(|rule| drop(self.violations.with_label_values(&[rule.name()])));
     }
 
     /// How many of a poller's feeds are in each state; `told` is what it said before, and is brought up to date.
-    pub(crate) fn states(&self, told: &mut [i64; 13], counts: &[i64; 13]) {
+    pub(crate) fn states(&self, told: &mut [i64; State::ALL.len()], counts: &[i64; State::ALL.len()]) {
         for ((state, told), count) in State::ALL.iter().zip(told).zip(counts) {
             self.feeds.with_label_values(&[state.name()]).add(count - *told);
             *told = *count;
@@ -188,12 +209,31 @@ impl FeedMetrics {
         let coding = cost.coding.name();
         self.bytes.with_label_values(&["wire", coding]).inc_by(cost.wire_bytes);
         self.bytes.with_label_values(&["decoded", coding]).inc_by(cost.body_bytes);
+        cost.faults.iter().for_each(|fault| self.http_faults.with_label_values(&[fault.name()]).inc());
     }
 
     /// A poll that ended.
     pub(crate) fn done(&self, done: &Done, now_ms: i64) {
-        self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        match &done.index {
+            Some(index) => self.sitemaps(index, done),
+            None => self.fetches.with_label_values(&[done.outcome.name()]).inc(),
+        }
         self.document(done, now_ms);
+    }
+
+    fn sitemaps(&self, index: &IndexSeen, done: &Done) {
+        let add = |result, count| self.sitemaps.with_label_values(&[result]).inc_by(count);
+        add("refused", index.refused.len() as u64);
+        if !index.is_sitemap {
+            add("left_out", u64::from(index.left_out));
+            self.fetches.with_label_values(&[done.outcome.name()]).inc();
+        } else if !done.outcome.is_success() {
+            add("failed", 1);
+        } else if done.reading.is_some() {
+            add("read", 1);
+        } else {
+            add("unchanged", 1);
+        }
     }
 
     /// Polls that ended.
@@ -233,6 +273,7 @@ impl FeedMetrics {
             self.faults.with_label_values(&[fault]).inc_by(*count);
         }
         self.items_lost.inc_by(reading.items_lost);
+        self.items.with_label_values(&[CUT]).inc_by(reading.cut_items);
     }
 
     /// An item that the log does not take.
@@ -393,15 +434,19 @@ mod tests {
             let families = registry.gather();
             families.iter().find(|family| family.name() == name).map_or(0, |family| family.get_metric().len())
         };
-        assert_eq!(count("barid_feeds"), 13);
-        assert_eq!(count("barid_feed_fetches_total"), 17);
+        assert_eq!(count("barid_feeds"), 14);
+        assert_eq!(count("barid_feed_fetches_total"), Outcome::ALL.len());
         assert_eq!(count("barid_feed_fetch_seconds"), 5);
-        assert_eq!(count("barid_feed_bytes_total"), 8);
-        assert_eq!(count("barid_feed_faults_total"), Fault::ALL.len());
+        assert_eq!(count("barid_feed_bytes_total"), 2 * Coding::ALL.len());
+        assert_eq!(count("barid_feed_http_faults_total"), HttpFault::ALL.len());
+        assert_eq!(
+            count("barid_feed_faults_total"),
+            Fault::ALL.len() + Worthless::ALL.len() + Mends::NAMES.len()
+        );
         assert_eq!(count("barid_feed_politeness_violations_total"), 8);
         assert_eq!(count("barid_feed_state"), 0);
         metrics.watched("news", &FeedState::default(), None);
-        assert_eq!(count("barid_feed_state"), 13);
+        assert_eq!(count("barid_feed_state"), 14);
         assert_eq!((count("barid_feed_volume_drift_sigmas"), count("barid_feed_known_drift_sigmas")), (0, 0));
         let mut state = FeedState::default();
         (0..30).for_each(|document| state.known_share.learn(if document < 27 { 90.0 } else { 0.0 }));
@@ -416,9 +461,12 @@ mod tests {
         assert!(watched.volume_drift.with_label_values(&["news"]).get() < -3.0);
         metrics.unwatch("news");
         assert_eq!((count("barid_feed_state"), count("barid_feed_silence_nats")), (0, 0));
-        let (mut one, mut other) = ([0; 13], [0; 13]);
-        let states =
-            |told: &mut [i64; 13], fresh| metrics.states(told, &[fresh, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let (mut one, mut other) = ([0; State::ALL.len()], [0; State::ALL.len()]);
+        let states = |told: &mut [i64; State::ALL.len()], fresh| {
+            let mut counts = [0; State::ALL.len()];
+            counts[0] = fresh;
+            metrics.states(told, &counts);
+        };
         states(&mut one, 5);
         states(&mut other, 3);
         assert_eq!(metrics.feeds.with_label_values(&["fresh"]).get(), 8, "of all pollers");

@@ -9,6 +9,7 @@
 //! the request, and gives what was not delivered.
 
 pub mod address;
+mod answered;
 pub mod budget;
 pub mod check;
 mod common;
@@ -17,8 +18,11 @@ mod deliver;
 pub mod drift;
 pub mod engine;
 pub mod fetch;
+pub mod given;
 pub mod guard;
 pub mod health;
+pub mod honesty;
+pub mod identity;
 mod markup;
 mod metrics;
 pub mod opml;
@@ -30,8 +34,11 @@ mod read;
 pub mod reading;
 mod roster;
 pub mod silence;
+pub mod sitemaps;
 pub mod state;
 mod statement;
+mod tags;
+mod text;
 pub mod websub;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::engine::Feed;
+use super::given::{self, BadAddress};
 
 /// One feed of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,24 +33,64 @@ pub struct OpmlError {
     pub problem: String,
 }
 
-/// Reads a list: every outline with an `xmlUrl`, however deep, in order. An address that comes twice counts once.
+/// An outline that is no feed, or one that can never be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Where it begins, from 1.
+    pub line: usize,
+    /// The outline with its address as found.
+    pub outline: Outline,
+    /// Why.
+    pub why: BadAddress,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { line, outline, why } = self;
+        write!(formatter, "line {line}: ")?;
+        if let Some(title) = &outline.title {
+            write!(formatter, "{title}: ")?;
+        }
+        if !outline.feed.url.is_empty() {
+            write!(formatter, "{}: ", given::shown(&outline.feed.url))?;
+        }
+        write!(formatter, "{why}")
+    }
+}
+
+/// What a list holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// The feeds, each once.
+    pub feeds: Vec<Outline>,
+    /// Outlines whose feed came before, under the same address however spelt.
+    pub repeated: usize,
+    /// What is no feed.
+    pub refused: Vec<Refused>,
+}
+
+/// Reads a list: every outline with the address of a feed, however deep, in order. An address that comes twice counts once, and what it means is
+/// taken where it is written as programs do: see [`given::address`].
 ///
 /// # Errors
 /// A text that is no OPML. Small faults, such as a bare `&`, are read over.
-pub fn parse(text: &str) -> Result<Vec<Outline>, OpmlError> {
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+pub fn parse(text: &str) -> Result<List, OpmlError> {
+    let text = text.trim_start_matches('\u{feff}');
+    let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
     config.check_end_names = false;
     config.allow_unmatched_ends = true;
     config.allow_dangling_amp = true;
-    let mut outlines: Vec<Outline> = Vec::new();
+    let mut list = List::default();
     let mut seen = std::collections::HashSet::new();
     let mut is_opml = false;
+    let mut lines = Lines { text, at: 0, line: 1 };
     loop {
         let at = reader.buffer_position();
         let event = reader.read_event().map_err(|error| OpmlError { at, problem: error.to_string() })?;
-        let start = match &event {
-            Event::Start(start) | Event::Empty(start) => start,
+        let (start, is_leaf) = match &event {
+            Event::Start(start) => (start, false),
+            Event::Empty(start) => (start, true),
             Event::Eof => break,
             Event::End(_)
             | Event::Text(_)
@@ -61,38 +102,77 @@ pub fn parse(text: &str) -> Result<Vec<Outline>, OpmlError> {
             | Event::GeneralRef(_) => continue,
         };
         is_opml |= start.local_name().as_ref().eq_ignore_ascii_case("opml");
-        if start.local_name().as_ref().eq_ignore_ascii_case("outline")
-            && let Some(outline) = outline(start)
-            && seen.insert(outline.feed.url.clone())
-        {
-            outlines.push(outline);
+        if !start.local_name().as_ref().eq_ignore_ascii_case("outline") {
+            continue;
+        }
+        match outline(start, is_leaf) {
+            None => {}
+            Some(Ok(outline)) if seen.insert(given::identity(&outline.feed.url)) => list.feeds.push(outline),
+            Some(Ok(_)) => list.repeated += 1,
+            Some(Err((outline, why))) => {
+                list.refused.push(Refused { line: lines.of(at), outline, why });
+            }
         }
     }
     if is_opml {
-        Ok(outlines)
+        Ok(list)
     } else {
         Err(OpmlError { at: 0, problem: "there is no <opml> element".to_owned() })
     }
 }
 
-fn outline(start: &BytesStart<'_>) -> Option<Outline> {
-    let (mut url, mut id, mut title, mut text, mut page, mut is_listed) =
-        (None, None, None, None, None, false);
+/// Counts lines, forwards.
+struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of that byte, from 1.
+    fn of(&mut self, at: u64) -> usize {
+        let at = usize::try_from(at).unwrap_or(usize::MAX).min(self.text.len()).max(self.at);
+        self.line += self.text.as_bytes()[self.at..at].iter().filter(|byte| **byte == b'\n').count();
+        self.at = at;
+        self.line
+    }
+}
+
+/// What an outline is; `None` for a folder, a note or a bookmark.
+fn outline(start: &BytesStart<'_>, is_leaf: bool) -> Option<Result<Outline, (Outline, BadAddress)>> {
+    let (mut url, mut other, mut id, mut title, mut text, mut page) = (None, None, None, None, None, None);
+    let (mut is_listed, mut is_feed) = (false, false);
     for attribute in start.attributes().with_checks(false).filter_map(Result::ok) {
         let value = value(&attribute);
-        match attribute.key.as_ref() {
-            "xmlUrl" | "xmlurl" | "xmlURL" => url = value,
+        match attribute.key.as_ref().to_ascii_lowercase().as_str() {
+            "xmlurl" => url = value,
+            "url" => other = value,
+            "type" => {
+                let kind = value.unwrap_or_default().to_ascii_lowercase();
+                is_feed = ["rss", "atom", "rdf", "feed"].iter().any(|known| kind.contains(known));
+            }
             "barid:id" => id = value,
             "barid:fast" => is_listed = value.as_deref() == Some("true"),
             "title" => title = value,
             "text" => text = value,
-            "htmlUrl" | "htmlurl" | "htmlURL" => page = value,
+            "htmlurl" => page = value,
             _ => {}
         }
     }
-    let url = url?;
+    // Some programs write `url`, which without a type is a bookmark.
+    let found = url.or(other.filter(|_| is_feed));
+    if found.is_none() && !(is_feed || is_leaf && page.is_some()) {
+        return None;
+    }
+    let found = found.unwrap_or_default();
+    let address = given::address(&found);
+    let url = address.as_ref().unwrap_or(&found).clone();
     let id = id.filter(|id| is_id(id)).unwrap_or_else(|| id_of(&url));
-    Some(Outline { feed: Feed { id, url, is_listed }, title: title.or(text), page })
+    let outline = Outline { feed: Feed { id, url, is_listed }, title: title.or(text), page };
+    Some(match address {
+        Ok(_) => Ok(outline),
+        Err(why) => Err((outline, why)),
+    })
 }
 
 fn value(attribute: &Attribute<'_>) -> Option<String> {
@@ -172,7 +252,8 @@ mod tests {
             outline("b", "https://b.example/", true),
         ];
         let text = write("Feeds", &list).expect("in memory");
-        assert_eq!(parse(str::from_utf8(&text).expect("UTF-8")).expect("ours"), list);
+        let read = parse(str::from_utf8(&text).expect("UTF-8")).expect("ours");
+        assert_eq!((read.feeds.as_slice(), read.repeated, read.refused.len()), (&list[..], 0, 0));
     }
 
     #[test]
@@ -181,15 +262,15 @@ mod tests {
             <outline text='News &lt;all&gt;'><outline type='rss' text='One' title='First' xmlUrl='https://www.one.example/rss' htmlUrl='https://one.example/'/>\
             <outline text='Two' xmlUrl='https://two.example/?a=1&b=2'></outline></outline>\
             <outline text='again' xmlUrl='https://www.one.example/rss'/><outline text='no feed' url='x'/></body></opml>";
-        let list = parse(text).expect("readable");
-        assert_eq!(list.len(), 2);
+        let List { feeds: list, repeated, refused } = parse(text).expect("readable");
+        assert_eq!((list.len(), repeated, refused.len()), (2, 1, 0));
         assert_eq!(
             (list[0].title.as_deref(), list[1].feed.url.as_str()),
             (Some("First"), "https://two.example/?a=1&b=2")
         );
         let id = &list[0].feed.id;
         assert!(id.starts_with("one-example-") && is_id(id), "{id}");
-        assert_eq!(parse(text).expect("readable"), list, "the same every time");
+        assert_eq!(parse(text).expect("readable").feeds, list, "the same every time");
         assert!(is_id(&id_of("https://أخبار.example/")) && is_id(&id_of("nonsense")));
     }
 
@@ -197,6 +278,47 @@ mod tests {
     fn what_is_no_list_is_refused() {
         assert!(parse("<html><body>Sign in</body></html>").is_err());
         assert!(parse("").is_err());
-        assert_eq!(parse("<opml version='2.0'><body/></opml>"), Ok(Vec::new()));
+        assert_eq!(parse("<opml version='2.0'><body/></opml>"), Ok(List::default()));
+    }
+
+    #[test]
+    fn every_outline_is_a_feed_or_is_refused_by_its_line() {
+        let text = "\u{feff}<opml version='2.0'>\n<body>\n<outline text='Folder' xmlUrl=''>\n\
+            <outline text='a' type='rss' xmlUrl='https://news.example/a'/>\n\
+            <outline text='again' type='rss' xmlUrl='https://news.example:443/a'/>\n\
+            <outline text='reader' type='rss' XMLURL='feed://news.example/b'/>\n\
+            <outline text='again' type='rss' xmlUrl='http://news.example/b'/>\n\
+            <outline text='bare' xmlUrl='news.example/c'/>\n\
+            <outline text='word'\n type='rss'\n xmlUrl='https://me:pw@news.example/d'/>\n\
+            <outline text='other' type='ATOM' url='https://news.example/e'/>\n\
+            <outline text='ftp' type='rss' xmlUrl='ftp://news.example/f'/>\n\
+            <outline text='page' htmlUrl='https://news.example/'/>\n\
+            <outline type='rss' text='blank' xmlUrl='  '/>\n\
+            <outline text='bookmark' type='link' url='https://news.example/'/>\n\
+            <outline text='twice escaped' xmlUrl='https://news.example/g?a=1&amp;amp;b=2'/>\n\
+            </outline><outline text='note'/></body></opml>";
+        let list = parse(text).expect("readable");
+        let urls: Vec<&str> = list.feeds.iter().map(|outline| outline.feed.url.as_str()).collect();
+        assert_eq!(
+            urls,
+            [
+                "https://news.example/a",
+                "http://news.example/b",
+                "http://news.example/c",
+                "https://news.example/e",
+                "https://news.example/g?a=1&b=2",
+            ]
+        );
+        assert_eq!(list.repeated, 2);
+        let refused: Vec<String> = list.refused.iter().map(Refused::to_string).collect();
+        assert_eq!(
+            refused,
+            [
+                "line 9: word: https://***@news.example/d: it carries a user name or password",
+                "line 13: ftp: ftp://news.example/f: only http: and https: are asked, and this is ftp:",
+                "line 14: page: there is no address of a feed",
+                "line 15: blank: there is no address of a feed",
+            ]
+        );
     }
 }

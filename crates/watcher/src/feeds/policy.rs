@@ -23,6 +23,10 @@ pub const SHORT_FLOOR_MS: i64 = 15 * MINUTE;
 pub const CAP_MS: i64 = DAY;
 /// `Retry-After` is kept as it is up to here: a server that asks for a week is asked for a week.
 pub const RETRY_AFTER_CAP_MS: i64 = WEEK;
+/// A poll takes no longer, redirects and all: when one ended that nobody saw end is taken from that.
+pub(crate) const LONGEST_POLL_MS: i64 = 2 * MINUTE;
+/// For so long a feed's 429 holds back the other feeds of its registered domain: they may be other publishers' on a shared host, whom nobody asked too often.
+pub const DOMAIN_CAP_MS: i64 = DAY;
 /// How long a feed that is gone is left alone at most. It is never given up: feeds do come back.
 pub const GONE_CAP_MS: i64 = WEEK;
 
@@ -182,23 +186,6 @@ pub fn back_off(failing: Failing, failures: u32, floor_ms: i64) -> i64 {
         Failing::Throttled => times(2 * floor_ms, DAY),
         Failing::Otherwise => times(floor_ms / 2, DAY).max(floor_ms),
     }
-}
-
-/// Whether the validators are left out once: a server that has said "not modified" for three times as long as silence would be
-/// noticed may be lying. Not more than once a week.
-pub fn is_audit_due(
-    now_ms: i64,
-    same_since_ms: i64,
-    last_whole_ms: i64,
-    silence: f32,
-    limit: Option<f32>,
-) -> bool {
-    let is_long = match limit {
-        Some(limit) => silence > 3.0 * limit,
-        // Nothing was learned: a month.
-        None => now_ms - same_since_ms > 4 * WEEK,
-    };
-    is_long && same_since_ms > 0 && now_ms - last_whole_ms >= WEEK && now_ms - same_since_ms >= WEEK
 }
 
 #[cfg(test)]

@@ -10,20 +10,22 @@ use barid_record::Topic;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
+use super::answered::Unread;
 use super::budget::Domain;
 use super::common::{Budget, Common, Load, Outage, Shard, Task};
 use super::config::{Clock, FeedsConfig, FeedsSummary};
-use super::engine::{self, Answer, Done, Outcome, Poll, Request, Step};
+use super::engine::{self, Answer, Done, Failure, Outcome, Poll, Request, Step};
 use super::fetch::{self, Client, Cost};
 use super::guard;
+use super::health::State;
 use super::metrics::FeedMetrics;
 use super::pages::{self, Desk, Pages};
 use super::policy::{DAY, HOUR, MINUTE, SECOND, outside_windows};
 use super::roster::{Roster, Stored, domain, take_over};
 use super::state::{ASKED, Asked, FEED_ORDER, FEEDS, FeedState};
+use super::statement;
 use super::websub::Subscriber;
 use super::websub::discover::Hubs;
-use super::{read, statement};
 use crate::WatcherError;
 use crate::outbox::{Outbox, Sender as From};
 
@@ -106,7 +108,7 @@ pub fn run_shard(
         outbox,
         roster,
         pages,
-        told: [0; 13],
+        told: [0; State::ALL.len()],
         outage: common.outage(),
         under_way: common.load(),
         hubs,
@@ -171,12 +173,12 @@ struct Poller<'a> {
     roster: Roster,
     pages: Pages,
     /// The states as the metrics have them.
-    told: [i64; 13],
+    told: [i64; State::ALL.len()],
     budget: Budget,
     outage: Outage,
     under_way: Load,
     hubs: Option<Subscriber>,
-    /// Polls that wait for a redirect's turn.
+    /// Polls that wait for the turn of a redirect, or of a sitemap of their index.
     redirected: HashMap<u32, (Poll, Request)>,
     flying: HashMap<u32, Flying>,
     landing: Sender<Landed>,
@@ -214,7 +216,7 @@ impl Poller<'_> {
                 next_ms: Some(state.next_ms),
                 domain: Some(domain(&state.url)),
                 state: state.health.state,
-                refused: state.refused.filter(|(_, until_ms)| *until_ms > now_ms),
+                refused: state.refusal(now_ms),
             };
         })?;
         for (place, (mut stored, asked)) in (0..).zip(stored.into_iter().zip(asked)) {
@@ -227,7 +229,7 @@ impl Poller<'_> {
                 stored.next_ms = hubs.woken(place, feed, stored.next_ms, stored.is_asked);
             }
             if let Some((domain, until_ms)) = stored.refused {
-                self.budget.back_off(Domain(domain), until_ms);
+                self.budget.back_off(domain, until_ms);
             }
             self.roster.restore(place, stored, now_ms, self.control.wish() == Wish::Run);
         }
@@ -375,14 +377,7 @@ impl Poller<'_> {
             }
         };
         if let Some(rule) = guard::broken(feed, &state, &request, poll.is_audit || seeks_hub, now_ms) {
-            tracing::warn!(
-                feed = feed.id,
-                rule = rule.name(),
-                "a request would have broken a rule: this is a fault in barid, please report it"
-            );
-            self.metrics.violation(rule);
-            self.budget.give_back(taken, now_ms);
-            self.roster.plan(place, now_ms + HOUR);
+            self.hold_back(place, rule, taken, now_ms + HOUR, now_ms);
             return Ok(None);
         }
         self.metrics.schedule_delay.observe((now_ms - due_ms).max(0) as f64 / SECOND as f64);
@@ -411,14 +406,17 @@ impl Poller<'_> {
         let parse_seconds = self.metrics.parse_seconds.clone();
         let task = self.runtime.spawn(async move {
             let (result, cost) = client.send(&request).await;
-            let (answer, hubs) = match result {
-                Err(failure) => (Answer::Failed(failure), Hubs::default()),
+            let (answer, why, hubs) = match result {
+                Err(broke) => (Answer::Failed(broke.failure), Some(broke.detail), Hubs::default()),
                 Ok(response) => {
                     let hubs = fetch::hubs(&response, &request.url);
-                    let answer = answer(response, base, last_hash, clock, parse_seconds).await;
-                    (answer.naming(hubs.clone()), hubs)
+                    let (answer, why) = answer(response, base, last_hash, clock, parse_seconds).await;
+                    (answer.naming(hubs.clone()), why, hubs)
                 }
             };
+            if let Some(why) = why {
+                tracing::debug!(url = %request.url, why, "no whole document");
+            }
             // Nobody listens any more once the poller has stopped.
             let _ = landing.send(Landed { place, answer, cost, hubs });
         });
@@ -466,15 +464,26 @@ impl Poller<'_> {
         now_ms: i64,
     ) -> Result<(), WatcherError> {
         self.metrics.done(&done, now_ms);
-        self.ask_push(place, &mut state, &before, (&done, head), now_ms);
-        self.summary.polls += 1;
-        self.summary.failed += u64::from(!done.outcome.is_success());
+        let (more, is_sitemap) = (done.more.take(), done.is_sitemap());
+        if !is_sitemap {
+            self.ask_push(place, &mut state, &before, (&done, head), now_ms);
+            self.summary.polls += 1;
+            self.summary.failed += u64::from(!done.outcome.is_success());
+        }
+        self.tell_sitemaps(place, &done);
         if let Some((domain, until_ms)) = done.domain_until_ms {
             self.budget.back_off(domain, until_ms);
         }
-        self.hand_over(place, before.known, &mut done, now_ms)?;
-        let title = done.reading.as_ref().map(|reading| reading.title.clone());
+        self.hand_over(place, before, &mut done, now_ms)?;
+        let title = done.reading.as_ref().filter(|_| !is_sitemap).map(|reading| reading.title.clone());
         self.store(place, &state, done.left, Some(done.outcome), title.as_deref(), now_ms);
+        if let Some((poll, request)) = more {
+            // The next answer goes on from this state.
+            self.outbox.flush()?;
+            self.redirected.insert(place, (*poll, request));
+            self.roster.put_off(place, now_ms);
+            return Ok(());
+        }
         if self.outbox.is_full() { self.outbox.flush() } else { Ok(()) }
     }
 
@@ -483,7 +492,7 @@ impl Poller<'_> {
         &mut self,
         place: u32,
         state: &FeedState,
-        left: Option<super::health::State>,
+        left: Option<State>,
         outcome: Option<Outcome>,
         title: Option<&str>,
         now_ms: i64,
@@ -529,7 +538,7 @@ impl Drop for Poller<'_> {
     /// The feeds are another process's now, or nobody's: they are told of here no more.
     fn drop(&mut self) {
         self.metrics.shards.dec();
-        self.metrics.states(&mut self.told, &[0; 13]);
+        self.metrics.states(&mut self.told, &[0; State::ALL.len()]);
         self.roster.entries.iter().filter(|entry| entry.is_watched).for_each(|entry| {
             self.metrics.unwatch(&entry.feed.id);
         });
@@ -553,19 +562,16 @@ async fn answer(
     last_hash: u64,
     clock: Clock,
     parse_seconds: prometheus::Histogram,
-) -> Answer {
-    const LARGE: usize = 128 << 10;
-    let mut came = fetch::came(&response, clock());
-    if matches!(came.status, 200 | 226) {
-        let media = response.headers.get(hyper::header::CONTENT_TYPE);
-        let media = media.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = response.body;
-        let is_large = body.len() > LARGE;
-        let read = move || {
-            let _timer = parse_seconds.start_timer();
-            read::read(&body, media.as_deref(), &base, last_hash)
-        };
-        came.content = if is_large { tokio::task::spawn_blocking(read).await.ok() } else { Some(read()) };
+) -> (Answer, Option<String>) {
+    let unread = Unread::new(response, clock());
+    let is_large = unread.is_large();
+    let read = move || {
+        let _timer = parse_seconds.start_timer();
+        unread.read(&base, last_hash)
+    };
+    if !is_large {
+        return read();
     }
-    Answer::Came(came)
+    let failed = |_| (Answer::Failed(Failure::Protocol), Some("its reading was given up".to_owned()));
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(failed)
 }

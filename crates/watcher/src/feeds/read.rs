@@ -2,19 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use barid_feed::{Entry, Feed, NotAFeed, Options};
+use barid_feed::{Entry, Feed, IdSource, Instant, NotAFeed, Options, Person, Text};
 use bytes::Bytes;
-use html2text::render::TrivialDecorator;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::markup;
-use super::reading::{Content, Item, Reading};
+use super::identity::{self, Marks};
+use super::reading::{Content, Item, Listed, Reading};
+use super::text::{Mends, line, one_line, words};
 use super::websub::discover::Hubs;
 
-/// Wider than any line: text is not wrapped, a paragraph is one line.
-const WIDTH: usize = 1 << 24;
-/// More of an entry than this is no article.
-const MOST_TEXT_BYTES: usize = 8 << 20;
+/// More categories than this, and longer ones, say nothing of an article.
+const MOST_KEYWORDS: usize = 100;
+const MOST_KEYWORD_BYTES: usize = 256;
 
 /// Reads a document. `last_hash` is the hash of the last one, 0 for none. `url` is the address as configured, wherever
 /// it came from: ids that are relative to it must not change when the feed moves.
@@ -59,20 +58,28 @@ fn may_be_broken(why: NotAFeed, bytes: &[u8]) -> bool {
 fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading, NotAFeed> {
     let options = Options { content_type, base: Some(url) };
     let mut items = Vec::new();
-    let mut script = Script::default();
+    // Of items that do not say whose they are, and are nobody else's.
+    let mut of_the_feed = Vec::new();
+    let (mut script, mut mends) = (Script::default(), Mends::default());
     let mut undated = 0;
     let feed = barid_feed::parse(bytes, &options, &mut |entry| {
-        let item = item(entry);
+        // Any part of it may be half: its id would be another article's. The next document has it whole.
+        if entry.is_cut {
+            return;
+        }
+        let is_copied = entry.source.is_some();
+        let item = item(entry, &mut mends);
         script.add(item.title.as_deref().unwrap_or_default());
         undated += usize::from(item.published_ms.is_none());
+        of_the_feed.push(item.author.is_none() && !is_copied);
         items.push(item);
     })?;
-    for item in &mut items {
-        if item.language.is_none() {
-            item.language.clone_from(&feed.language);
-        }
-    }
-    let title = feed.title.as_deref().map(text_of).unwrap_or_default();
+    // What an index names are documents, and no articles.
+    let listed = |item: Item| Some(Listed { url: item.link?, modified_ms: item.published_ms });
+    let index = feed.is_index().then(|| items.drain(..).filter_map(listed).collect());
+    undated = if index.is_some() { 0 } else { undated };
+    inherit(&feed, &mut items, &of_the_feed, &mut mends);
+    let title = feed.title.as_ref().map(|title| words(title, &mut mends)).unwrap_or_default();
     Ok(Reading {
         ttl_s: feed.schedule.ttl_minutes.map_or(0, |minutes| minutes.saturating_mul(60)),
         period_s: period_s(&feed),
@@ -91,13 +98,24 @@ fn parse(bytes: &[u8], content_type: Option<&str>, url: &str) -> Result<Reading,
         title_hash: if title.is_empty() { 0 } else { content_hash(title.as_bytes()) },
         title,
         arabic_percent: script.percent(),
-        faults: feed.faults.iter().map(|met| (met.fault.name(), met.count)).collect(),
+        faults: feed.faults.iter().map(|met| (met.fault.name(), met.count)).chain(mends.list()).collect(),
         faults_hash: faults_hash(&feed),
         items_lost: feed.faults.iter().map(|met| met.items_lost).sum(),
         undated,
+        is_cut: feed.is_cut,
+        cut_items: feed.cut_entries,
         hubs: hubs(&feed),
+        own: identity::own(addresses(&feed, url)),
         items,
+        index,
     })
+}
+
+/// What means the feed itself, or its site.
+fn addresses<'a>(feed: &'a Feed, url: &'a str) -> impl Iterator<Item = &'a str> {
+    let links = feed.links.iter().filter(|link| matches!(link.rel.as_str(), "self" | "alternate"));
+    let said = [feed.link.as_deref(), feed.id.as_deref(), Some(url), identity::home(url)];
+    said.into_iter().flatten().chain(links.map(|link| link.href.as_str()))
 }
 
 fn hubs(feed: &Feed) -> Hubs {
@@ -120,61 +138,139 @@ fn faults_hash(feed: &Feed) -> u64 {
     hash.digest().max(1)
 }
 
-fn item(entry: Entry) -> Item {
-    let date = entry.published.as_ref().or(entry.updated.as_ref()).or(entry.created.as_ref());
-    let (published_ms, published) = (date.and_then(|date| date.ms), date.map(|date| date.raw.clone()));
+/// What the feed says of all its items where they say nothing themselves: Atom and JSON Feed have it so for authors.
+fn inherit(feed: &Feed, items: &mut [Item], of_the_feed: &[bool], mends: &mut Mends) {
+    let is_inherited = feed.version.starts_with("atom") || feed.version.starts_with("json");
+    let author = byline(&feed.authors, mends).filter(|_| is_inherited);
+    let publisher = feed.publisher.as_deref().map(|name| line(name, mends)).filter(|name| !name.is_empty());
+    for (item, is_of_the_feed) in items.iter_mut().zip(of_the_feed) {
+        if item.language.is_none() {
+            item.language.clone_from(&feed.language);
+        }
+        if *is_of_the_feed {
+            item.author.clone_from(&author);
+        }
+        if item.publisher.is_none() {
+            item.publisher.clone_from(&publisher);
+        }
+    }
+}
+
+fn item(entry: Entry, mends: &mut Mends) -> Item {
+    let dates = dates(&entry);
     // The longest is the whole text; the others are the same in another form, or a part of it.
     let whole = entry.content.iter().max_by_key(|content| content.len());
-    let html = whole.filter(|whole| !whole.is_empty()).or(entry.summary.as_ref());
-    let html = html.map_or("", String::as_str);
+    let whole = whole.filter(|whole| !whole.is_empty()).or(entry.summary.as_ref());
     let mut hash = Xxh3::new();
-    for part in [entry.title.as_deref().unwrap_or_default(), html] {
+    let mut add = |part: &str| {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part.as_bytes());
+    };
+    let raw_title = entry.title.as_deref().unwrap_or_default();
+    add(raw_title);
+    add(whole.map_or("", |whole| whole.value.as_str()));
+    let title = entry.title.as_ref().map(|title| one_line(&words(title, mends)));
+    let title = title.filter(|title| !title.is_empty());
+    let mut text = whole.map_or_else(String::new, |whole| words(whole, mends));
+    if text.is_empty() {
+        // A picture has no words: another of the texts may have some.
+        text = others(&entry, whole, title.is_none(), mends);
+        if !text.is_empty() {
+            add(&text);
+        }
     }
-    let title =
-        entry.title.as_deref().map(text_of).map(|title| one_line(&title)).filter(|title| !title.is_empty());
-    Item {
+    let publisher = entry.source.as_ref().and_then(|source| source.title.as_deref());
+    let publisher = publisher.or(entry.publisher.as_deref()).map(|name| line(name, mends));
+    let author = byline(&entry.authors, mends);
+    let (is_computed, is_blank) = (entry.id_source != IdSource::Guid, entry.has_blank_id);
+    let mut item = Item {
         id_hash: xxh3_64(entry.id.as_bytes()),
         id: entry.id,
         content_hash: hash.digest(),
-        published_ms,
-        published,
+        published_ms: dates.published.as_ref().and_then(|date| date.ms),
+        published: dates.published.map(|date| date.raw),
         title,
         link: entry.link,
-        author: entry.author,
-        text: text_of(html),
+        author: author.or_else(|| entry.author.as_deref().map(|author| line(author, mends))),
+        text,
         language: entry.language,
-    }
+        keywords: keywords(&entry.tags, mends),
+        modified: dates.modified,
+        publisher: publisher.filter(|name| !name.is_empty()),
+        marks: Marks::default(),
+    };
+    item.marks = identity::marks(&item, is_computed, is_blank);
+    item
 }
 
-pub(super) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The words of an entry whose text has none. Where it has no title either, also those about its
+/// files, and at last the address of a file.
+fn others(entry: &Entry, tried: Option<&Text>, has_no_title: bool, mends: &mut Mends) -> String {
+    let mut texts: Vec<&Text> = entry.content.iter().chain(&entry.summary).collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let texts = texts.into_iter().filter(|text| tried != Some(*text)).chain(&entry.subtitle);
+    let found = texts.map(|text| words(text, mends)).find(|text| !text.is_empty());
+    if let Some(found) = found.or_else(|| (!has_no_title).then(String::new)) {
+        return found;
+    }
+    let titles = entry.links.iter().filter_map(|link| link.title.as_deref());
+    let mut found: Vec<String> = titles.map(|title| line(title, mends)).collect();
+    found.retain(|words| !words.is_empty());
+    found.dedup();
+    if found.is_empty() && entry.link.is_none() {
+        let mut files = entry.enclosures.iter().chain(&entry.media);
+        found.extend(files.find(|file| !file.href.is_empty()).map(|file| file.href.clone()));
+    }
+    found.join("\n")
 }
 
-/// HTML as text: a paragraph a line, an empty line between two; pictures, scripts and styles go. What has no mark of HTML is text already.
-pub(super) fn text_of(html: &str) -> String {
-    let html = &html[..html.floor_char_boundary(MOST_TEXT_BYTES)];
-    if !html.contains(['<', '&']) {
-        return html.trim().to_owned();
+/// When it was published, and when it was changed after that, as found or, where it could be read, in RFC 3339.
+struct Dates {
+    published: Option<Instant>,
+    modified: Option<String>,
+}
+
+/// A date that cannot be read gives way to one that can; where none can, its words stay.
+fn dates(entry: &Entry) -> Dates {
+    let all = [&entry.published, &entry.updated, &entry.created];
+    let read = all.into_iter().flatten().find(|date| date.ms.is_some());
+    let published = read.or_else(|| all.into_iter().flatten().next());
+    let is_first = |date: &&Instant| entry.published.as_ref() == Some(*date);
+    let own = published.filter(is_first).filter(|own| own.ms.is_some());
+    let modified = entry.updated.as_ref().filter(|updated| own.is_some_and(|own| own.ms != updated.ms));
+    let modified =
+        modified.map(|updated| updated.ms.map_or_else(|| updated.raw.clone(), barid_record::rfc3339));
+    Dates { published: published.cloned(), modified }
+}
+
+/// All authors, by their names, or else by their addresses.
+fn byline(authors: &[Person], mends: &mut Mends) -> Option<String> {
+    let mut names: Vec<String> = Vec::new();
+    for person in authors {
+        let name = person.name.as_deref().or(person.email.as_deref()).or(person.uri.as_deref());
+        let name = name.map(|name| line(name, mends)).unwrap_or_default();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
     }
-    if markup::is_hostile(html) {
-        return html
-            .split('<')
-            .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
-            .collect::<Vec<_>>()
-            .join(" ");
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Categories as words, each once.
+fn keywords(tags: &[String], mends: &mut Mends) -> Vec<String> {
+    let mut keywords: Vec<String> = Vec::new();
+    for tag in tags {
+        let tag = line(tag, mends);
+        if tag.is_empty() || keywords.contains(&tag) {
+            continue;
+        }
+        if tag.len() > MOST_KEYWORD_BYTES || keywords.len() == MOST_KEYWORDS {
+            mends.keywords += 1;
+        } else {
+            keywords.push(tag);
+        }
     }
-    let text = html2text::config::with_decorator(TrivialDecorator::new())
-        .raw_mode(true)
-        .no_table_borders()
-        .allow_width_overflow()
-        .string_from_read(html.as_bytes(), WIDTH);
-    match text {
-        Ok(text) => text.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned(),
-        // What cannot be laid out is delivered as it is: the reader sees marks, and loses nothing.
-        Err(_) => html.trim().to_owned(),
-    }
+    keywords
 }
 
 /// Counts letters.
@@ -200,6 +296,7 @@ impl Script {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text::text_of;
     use super::*;
 
     fn feed(text: &str) -> Reading {
@@ -230,6 +327,19 @@ mod tests {
         assert!(item.text.starts_with("One link & more.\n\nTwo\nlines"), "{:?}", item.text);
         assert!(item.text.contains("cell") && !item.text.contains("bad()"), "{:?}", item.text);
         assert!(reading.arabic_percent > 40 && reading.arabic_percent < 60);
+    }
+
+    #[test]
+    fn an_index_names_sitemaps_and_has_no_items() {
+        let reading = feed(
+            "<sitemapindex><sitemap><loc>https://news.example/1.xml</loc><lastmod>2023-09-05T08:15:00Z</lastmod></sitemap>\
+             <sitemap><loc>/2.xml.gz</loc></sitemap><sitemap><lastmod>2023-09-05</lastmod></sitemap></sitemapindex>",
+        );
+        let listed = |url: &str, modified_ms| Listed { url: url.to_owned(), modified_ms };
+        let first = listed("https://news.example/1.xml", Some(1_693_901_700_000));
+        assert_eq!(reading.index, Some(vec![first, listed("https://news.example/2.xml.gz", None)]));
+        assert_eq!((reading.items.len(), reading.undated), (0, 0));
+        assert_eq!(feed("<urlset><url><loc>https://news.example/a</loc></url></urlset>").index, None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::identity::Marks;
 use super::websub::discover::Hubs;
 
 /// The content of an answer of 200.
@@ -53,12 +54,29 @@ pub struct Reading {
     pub faults_hash: u64,
     /// Items that began and could not be read.
     pub items_lost: u64,
+    /// The document broke off before its own end: what is complete in it is good, and it is to be asked for again.
+    pub is_cut: bool,
+    /// Items that were open when it broke off; they are not among `items`.
+    pub cut_items: u64,
     /// Items without a readable date.
     pub undated: usize,
     /// Its hubs, as the answer's headers and the document name them.
     pub hubs: Hubs,
+    /// The addresses of the feed and its site, by hash: no item's id.
+    pub own: Vec<u64>,
     /// The items, in the document's order.
     pub items: Vec<Item>,
+    /// Of an index of sitemaps: what it names, in its order. It has no items then.
+    pub index: Option<Vec<Listed>>,
+}
+
+/// A sitemap that an index names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Its address, as found but absolute.
+    pub url: String,
+    /// When it last changed, if that is said.
+    pub modified_ms: Option<i64>,
 }
 
 /// One item.
@@ -84,4 +102,13 @@ pub struct Item {
     pub text: String,
     /// A BCP-47 tag.
     pub language: Option<String>,
+    /// Its categories, each once.
+    pub keywords: Vec<String>,
+    /// When it says it was changed after it was published: in RFC 3339, or as found where that cannot be read.
+    pub modified: Option<String>,
+    /// The feed it was copied from, or who published it; not the title of the feed at hand, which names a section or a collection as often as a house.
+    pub publisher: Option<String>,
+    /// What tells it from other items beside its id.
+    #[serde(skip)]
+    pub marks: Marks,
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::budget::Domain;
 use super::engine::Feed;
 use super::health::State;
-use super::policy::{MINUTE, Plan, next_poll, outside_windows};
+use super::policy::{LONGEST_POLL_MS, Plan, RETRY_AFTER_CAP_MS, next_poll, outside_windows};
 use super::state::{Asked, FeedState};
 
 /// One feed.
@@ -31,7 +31,7 @@ pub(super) struct Roster {
     pub(super) entries: Vec<Entry>,
     due: BinaryHeap<Reverse<(i64, u32)>>,
     /// Feeds in each state.
-    pub(super) counts: [i64; 13],
+    pub(super) counts: [i64; State::ALL.len()],
 }
 
 /// What was read from the tables of a feed.
@@ -42,11 +42,9 @@ pub(super) struct Stored {
     pub(super) is_asked: bool,
     pub(super) domain: Option<Domain>,
     pub(super) state: State,
-    pub(super) refused: Option<(u64, i64)>,
+    pub(super) refused: Option<(Domain, i64)>,
 }
 
-/// A poll that was begun and did not end took at most so long.
-const LOST_POLL_MS: i64 = 2 * MINUTE;
 /// New feeds are spread: so much time for each.
 const NEW_EVERY_MS: i64 = 20;
 
@@ -64,7 +62,7 @@ impl Roster {
             at_ms: None,
         });
         let entries: Vec<Entry> = entries.collect();
-        let mut counts = [0; 13];
+        let mut counts = [0; State::ALL.len()];
         counts[State::Fresh.index()] = i64::try_from(entries.len()).unwrap_or(i64::MAX);
         Self { entries, due: BinaryHeap::new(), counts }
     }
@@ -152,10 +150,13 @@ pub(super) fn domain(url: &str) -> Domain {
 /// for what was delivered.
 pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms: i64) -> FeedState {
     if state.configured != feed.hash() {
-        let known = std::mem::take(&mut state.known);
-        state = FeedState { known, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };
+        let (known, identity) = (std::mem::take(&mut state.known), std::mem::take(&mut state.identity));
+        state =
+            FeedState { known, identity, ..FeedState::new(feed.url.clone(), feed.hash(), now_ms, now_ms) };
         return state;
     }
+    // An earlier version kept what a server had said, however long: then the feed would wait for years.
+    state.retry_at_ms = state.retry_at_ms.min(state.start_ms + LONGEST_POLL_MS + RETRY_AFTER_CAP_MS);
     if let Some(asked) = asked
         && asked.start_ms > state.start_ms
     {
@@ -164,8 +165,8 @@ pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms
             state.whole_ms = asked.start_ms;
         }
         let plan = Plan {
-            end_ms: asked.start_ms + LOST_POLL_MS,
-            floor_ms: state.floor_ms(feed.is_listed, now_ms),
+            end_ms: asked.start_ms + LONGEST_POLL_MS,
+            floor_ms: state.says.floor_ms(feed.is_listed),
             interval_ms: state.interval_ms,
             back_off_ms: 0,
             retry_at_ms: state.retry_at_ms,
@@ -181,7 +182,7 @@ pub fn take_over(feed: &Feed, mut state: FeedState, asked: Option<Asked>, now_ms
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feeds::policy::HOUR;
+    use crate::feeds::policy::{DAY, HOUR, MINUTE, WEEK};
 
     const NOW: i64 = 1_693_785_600_000;
 
@@ -199,6 +200,18 @@ mod tests {
         assert!(after.next_ms >= NOW + 5 + HOUR && after.start_ms == NOW + 5 && after.whole_ms == NOW + 5);
         let ended = Asked { start_ms: NOW - HOUR, is_whole: true };
         assert_eq!(take_over(&feed, state.clone(), Some(ended), NOW + 100), state);
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_of_a_year_ends_after_a_week_and_for_others_after_a_day() {
+        let feed = feed();
+        let mut state = FeedState::new(feed.url.clone(), feed.hash(), NOW, NOW);
+        (state.start_ms, state.next_ms, state.retry_at_ms) = (NOW, NOW + WEEK, NOW + 365 * DAY);
+        state.refused = Some((7, NOW + 365 * DAY));
+        let after = take_over(&feed, state, None, NOW + HOUR);
+        assert_eq!(after.retry_at_ms, NOW + WEEK + 2 * MINUTE);
+        assert_eq!(after.refusal(NOW + HOUR), Some((Domain(7), NOW + DAY + 2 * MINUTE)));
+        assert_eq!(after.refusal(NOW + 25 * HOUR), None);
     }
 
     #[test]

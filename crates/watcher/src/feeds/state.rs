@@ -1,17 +1,21 @@
 //! What must be known of a feed after a restart, in one value of the table of feeds: at most 2 KiB for a usual feed.
 //!
 //! ```text
-//! feeds.state   <feed> -> form 3, FeedState          written with the items it covers, in one unit
+//! feeds.state   <feed> -> form 4, FeedState          written with the items it covers, in one unit
 //! feeds.asked   <feed> -> start i64, whole u8        written, and durable, before the request goes out
 //! ```
 
 use barid_log::Table;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Domain;
 use super::drift::KnownShare;
 use super::health::{Health, Skew};
-use super::policy::{DAY, FLOOR_MS, Says};
+use super::honesty::Honesty;
+use super::identity::{Identity, Remembered};
+use super::policy::{DOMAIN_CAP_MS, FLOOR_MS, HOUR, LONGEST_POLL_MS, Says};
 use super::silence::Rhythm;
+use super::sitemaps::Sitemaps;
 use super::websub::search::Search;
 
 /// The table of feeds.
@@ -21,10 +25,13 @@ pub const ASKED: Table = Table("feeds.asked");
 /// The table of the next numbers of what the poller writes.
 pub const FEED_ORDER: Table = Table("feeds.order");
 
-const FORM: u8 = 3;
-/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub. As bytes, that of a feed without documents or hubs
-/// is zeros.
-const EARLIER: [(u8, usize); 2] = [(1, 14), (2, 1)];
+const FORM: u8 = 4;
+/// Earlier forms, and how many bytes they lack: form 1 ended before the share of known items, form 2 before the search for a hub, form 3 before
+/// the server's honesty, the sitemaps and what tells items apart. As bytes, that of a feed without documents or hubs is zeros.
+const EARLIER: [(u8, usize); 3] =
+    [(1, 19 + IDENTITY_BYTES), (2, 6 + IDENTITY_BYTES), (3, 5 + IDENTITY_BYTES)];
+/// An [`Identity`] that learned nothing.
+const IDENTITY_BYTES: usize = 18;
 /// Beyond what any window holds; a feed with more gets its oldest items again when it changes, and the stage says `repeat`.
 const MOST_KNOWN: usize = 20_000;
 /// Items that have left the window are remembered up to here: feeds put them back.
@@ -54,6 +61,16 @@ impl Known {
         let [mut both, content] = [id.to_be_bytes(), content.to_be_bytes()];
         both[4..].copy_from_slice(&content[..4]);
         Self(both)
+    }
+
+    /// Of halves.
+    pub(super) fn of_halves([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> Self {
+        Self([a, b, c, d, e, f, g, h])
+    }
+
+    /// The half of its content.
+    pub(super) fn content(&self) -> [u8; 4] {
+        [self.0[4], self.0[5], self.0[6], self.0[7]]
     }
 
     /// The half that names the item.
@@ -153,7 +170,7 @@ pub struct FeedState {
     pub whole_ms: i64,
     /// Since when it says that nothing changed.
     pub same_since_ms: i64,
-    /// It said "not modified" of what was modified: until then it is asked for the whole, once a day.
+    /// It said "not modified" of what was modified: until then its word is not believed, and it is asked for the whole once a day.
     pub lies_until_ms: i64,
     /// Windows that shared no item with the one before: items may have been missed.
     pub overruns: u32,
@@ -167,6 +184,12 @@ pub struct FeedState {
     pub known_share: KnownShare,
     /// How far its hub was looked for.
     pub hub_search: Search,
+    /// What is known of its server's word.
+    pub honesty: Honesty,
+    /// Of an index of sitemaps: what it names.
+    pub sitemaps: Option<Box<Sitemaps>>,
+    /// How its items are told apart.
+    pub identity: Identity,
 }
 
 impl FeedState {
@@ -183,10 +206,21 @@ impl FeedState {
         }
     }
 
-    /// The least time between two polls, in milliseconds: see [`Says::floor_ms`]. Who cannot be asked for changes only is asked once a day.
-    pub fn floor_ms(&self, is_listed: bool, now_ms: i64) -> i64 {
-        let floor_ms = self.says.floor_ms(is_listed);
-        if self.lies_until_ms > now_ms { floor_ms.max(DAY) } else { floor_ms }
+    /// The registered domain that nobody is asked of, and until when. An earlier version kept what the server had said, however long.
+    pub fn refusal(&self, now_ms: i64) -> Option<(Domain, i64)> {
+        let (domain, until_ms) = self.refused?;
+        let until_ms = until_ms.min(self.start_ms + LONGEST_POLL_MS + DOMAIN_CAP_MS);
+        (until_ms > now_ms).then_some((Domain(domain), until_ms))
+    }
+
+    /// The least time between two polls, in milliseconds: see [`Says::floor_ms`]; whose items come again and again is asked less often.
+    pub fn floor_ms(&self, is_listed: bool) -> i64 {
+        self.says.floor_ms(is_listed).max(self.identity.churn.hours() * HOUR)
+    }
+
+    /// Whether it is an index of sitemaps of which some are asked in turn, or wait.
+    pub fn has_sitemaps_to_ask(&self) -> bool {
+        self.sitemaps.as_ref().is_some_and(|sitemaps| sitemaps.has_work())
     }
 
     /// The table's value.
@@ -203,16 +237,27 @@ impl FeedState {
         }
         // A state that could not be read would be a new feed: its whole window once more.
         let (_, missing) = EARLIER.iter().find(|(earlier, _)| earlier == form)?;
-        postcard::from_bytes(&[rest, &vec![0; *missing]].concat()).ok()
+        let mut state: Self = postcard::from_bytes(&[rest, &vec![0; *missing]].concat()).ok()?;
+        if state.looks.hash != 0 && state.url.to_ascii_lowercase().contains("sitemap") {
+            // It may be an index, which those forms did not know: a server that says "not modified" would never name its sitemaps.
+            (state.validators, state.looks.hash) = (None, 1);
+        }
+        Some(state)
+    }
+
+    /// Takes over what a document held, by halves alone.
+    pub fn remember(&mut self, document: &[Known]) {
+        let document: Vec<Remembered> = document.iter().copied().map(Remembered::bare).collect();
+        self.remember_items(&document);
     }
 
     /// Takes over what a document held. Those in the document stay; of the others so many that a feed may drop items and put them back. An item
     /// that changed is known by its new content only: when it changes back, that is news.
-    pub fn remember(&mut self, document: &[Known]) {
+    pub(super) fn remember_items(&mut self, document: &[Remembered]) {
         let mut here: Vec<Known> = Vec::with_capacity(document.len());
         let mut all: std::collections::HashSet<Known> = std::collections::HashSet::new();
         let mut ids: std::collections::HashSet<[u8; 4]> = std::collections::HashSet::new();
-        for known in document.iter().take(MOST_KNOWN) {
+        for Remembered { known, .. } in document.iter().take(MOST_KNOWN) {
             if all.insert(*known) {
                 here.push(*known);
             }
@@ -222,16 +267,16 @@ impl FeedState {
         let earlier = self.known.iter().filter(|known| !ids.contains(&known.id()));
         let missing = room.saturating_sub(here.len());
         here.extend(earlier.take(missing));
-        self.known = here;
+        self.know(here, document);
     }
 
     /// Takes over what a hub brought: a part of the window or all of it. Nothing else is forgotten for it before the next whole document.
-    pub fn remember_too(&mut self, pushed: &[Known]) {
-        let ids: std::collections::HashSet<[u8; 4]> = pushed.iter().map(Known::id).collect();
-        let mut all: Vec<Known> = pushed.iter().take(MOST_KNOWN).copied().collect();
+    pub(super) fn remember_too(&mut self, pushed: &[Remembered]) {
+        let ids: std::collections::HashSet<[u8; 4]> = pushed.iter().map(|one| one.known.id()).collect();
+        let mut all: Vec<Known> = pushed.iter().take(MOST_KNOWN).map(|one| one.known).collect();
         all.extend(self.known.iter().filter(|known| !ids.contains(&known.id())));
         all.truncate(MOST_KNOWN);
-        self.known = all;
+        self.know(all, pushed);
     }
 
     /// Bytes it takes in memory.
@@ -245,6 +290,8 @@ impl FeedState {
             + self.url.capacity()
             + validators
             + self.known.capacity() * size_of::<Known>()
+            + self.sitemaps.as_ref().map_or(0, |sitemaps| sitemaps.bytes())
+            + self.identity.bytes()
             + self.moving.as_ref().map_or(0, |moving| moving.url.capacity())
     }
 }
@@ -278,7 +325,7 @@ impl Asked {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feeds::policy::HOUR;
+    use crate::feeds::policy::{DAY, HOUR};
 
     const NOW: i64 = 1_693_785_600_000;
 
@@ -337,12 +384,36 @@ mod tests {
             }
         }
         state.known_share.learn(50.0);
-        let mut before = state.to_bytes();
-        before.pop();
-        before[0] = 2;
-        assert_eq!(FeedState::from_bytes(&before).as_ref(), Some(&state), "what form 2 knew of shares");
+        for form in [2, 3] {
+            let missing =
+                EARLIER.iter().find(|(earlier, _)| *earlier == form).map_or(0, |(_, missing)| *missing);
+            let mut before = state.to_bytes();
+            before.truncate(before.len() - missing);
+            before[0] = form;
+            assert_eq!(
+                FeedState::from_bytes(&before).as_ref(),
+                Some(&state),
+                "what form {form} knew of shares"
+            );
+        }
         state.hub_search = Search::Over;
+        state.sitemaps = Some(Box::default());
+        state.honesty = Honesty { audits: 3, is_doubted: true, window_ms: 7 * HOUR, pushed_ms: NOW };
         assert_eq!(FeedState::from_bytes(&state.to_bytes()), Some(state));
+    }
+
+    #[test]
+    fn what_may_be_an_index_of_an_earlier_form_is_asked_whole_once_more() {
+        let mut state = busy();
+        state.url = "https://estuary.example/Sitemap_index.xml".into();
+        let now = FeedState::from_bytes(&state.to_bytes()).expect("readable");
+        assert_eq!((now.validators.is_some(), now.looks.hash), (true, u64::MAX));
+        let mut before = state.to_bytes();
+        before.truncate(before.len() - 5);
+        before[0] = 3;
+        let before = FeedState::from_bytes(&before).expect("readable");
+        assert_eq!((before.validators, before.looks.hash), (None, 1), "1: it was read before");
+        assert_eq!(before.known, state.known);
     }
 
     #[test]
@@ -363,11 +434,12 @@ mod tests {
         let item = |id: u64, content: u64| Known::new(id << 32, content << 32);
         let window: Vec<Known> = (0..400).map(|id| item(id, 1)).collect();
         let mut state = FeedState::default();
+        let bare = |known: &[Known]| known.iter().copied().map(Remembered::bare).collect::<Vec<_>>();
         state.remember(&window);
-        state.remember_too(&[item(500, 1), item(7, 2)]);
+        state.remember_too(&bare(&[item(500, 1), item(7, 2)]));
         assert_eq!((state.known.len(), state.known[0], state.known[1]), (401, item(500, 1), item(7, 2)));
         assert!(!state.known.contains(&item(7, 1)) && state.known.contains(&item(399, 1)));
-        state.remember_too(&(1000..30_000).map(|id| item(id, 1)).collect::<Vec<_>>());
+        state.remember_too(&bare(&(1000..30_000).map(|id| item(id, 1)).collect::<Vec<_>>()));
         assert_eq!(state.known.len(), MOST_KNOWN);
     }
 

@@ -3,6 +3,7 @@
 mod asked;
 mod dying;
 mod hub;
+mod indexes;
 mod known_before;
 pub(crate) mod place;
 pub(crate) mod processor;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use barid_feed::{Enclosure, Entry, Feed, Instant, Link, NotAFeed, Options, Person};
+use barid_feed::{Enclosure, Entry, Feed, Instant, Link, NotAFeed, Options, Person, Text};
 use serde_json::{Value, json};
 
 use super::fields::Fields;
@@ -50,7 +50,10 @@ fn whole<W: Write>(feed: &Feed, out: &mut W) -> io::Result<()> {
         .iter()
         .map(|met| json!({ "fault": met.fault.name(), "count": met.count, "items_lost": met.items_lost }));
     let faults: Vec<Value> = faults.collect();
-    let rest = json!({ "ok": true, "version": feed.version, "encoding": feed.encoding, "faults": faults });
+    let rest = json!({
+        "ok": true, "version": feed.version, "encoding": feed.encoding, "faults": faults,
+        "is_cut": feed.is_cut, "cut_entries": feed.cut_entries,
+    });
     members(&rest, out)?;
     out.write_all(b",\"feed\":")?;
     let mut fields = Fields::open(out)?;
@@ -87,6 +90,7 @@ fn of_feed<W: Write>(feed: &Feed, fields: &mut Fields<'_, W>) -> io::Result<()> 
     fields.text("summary", feed.summary.as_deref())?;
     fields.text("language", feed.language.as_deref())?;
     fields.text("rights", feed.rights.as_deref())?;
+    fields.text("publisher", feed.publisher.as_deref())?;
     fields.value("tags", &feed.tags, feed.tags.is_empty())?;
     fields.text("generator", feed.generator.as_deref())?;
     fields.text("image", feed.image.as_deref())?;
@@ -102,7 +106,7 @@ fn of_feed<W: Write>(feed: &Feed, fields: &mut Fields<'_, W>) -> io::Result<()> 
 fn of_entry<W: Write>(entry: &Entry, fields: &mut Fields<'_, W>) -> io::Result<()> {
     fields.text("id", Some(&entry.id))?;
     fields.text("id_source", Some(entry.id_source.name()))?;
-    fields.text("title", entry.title.as_deref())?;
+    prose(fields, "title", entry.title.as_ref())?;
     fields.text("link", entry.link.as_deref())?;
     fields.list("links", &entry.links, of_link)?;
     instant(fields, "published", entry.published.as_ref())?;
@@ -110,9 +114,12 @@ fn of_entry<W: Write>(entry: &Entry, fields: &mut Fields<'_, W>) -> io::Result<(
     instant(fields, "created", entry.created.as_ref())?;
     fields.list("authors", &entry.authors, of_person)?;
     fields.text("author", entry.author.as_deref())?;
-    fields.text("summary", entry.summary.as_deref())?;
+    prose(fields, "summary", entry.summary.as_ref())?;
     fields.text("subtitle", entry.subtitle.as_deref())?;
-    fields.value("content", &entry.content, entry.content.is_empty())?;
+    let content: Vec<&str> = entry.content.iter().map(|text| &**text).collect();
+    let kinds: Vec<&str> = entry.content.iter().map(|text| text.kind.name()).collect();
+    fields.value("content", &content, content.is_empty())?;
+    fields.value("content_kinds", &kinds, kinds.is_empty())?;
     fields.value("tags", &entry.tags, entry.tags.is_empty())?;
     fields.list("enclosures", &entry.enclosures, of_file)?;
     fields.list("media", &entry.media, of_file)?;
@@ -124,7 +131,15 @@ fn of_entry<W: Write>(entry: &Entry, fields: &mut Fields<'_, W>) -> io::Result<(
         fields.text("title", source.title.as_deref())?;
         fields.text("link", source.link.as_deref())?;
         fields.text("id", source.id.as_deref())
-    })
+    })?;
+    fields.text("publisher", entry.publisher.as_deref())?;
+    fields.value("is_cut", &true, !entry.is_cut)
+}
+
+/// A text and, beside it, what it is made of.
+fn prose<W: Write>(fields: &mut Fields<'_, W>, key: &str, text: Option<&Text>) -> io::Result<()> {
+    fields.text(key, text.map(|text| &**text))?;
+    fields.text(&format!("{key}_kind"), text.map(|text| text.kind.name()))
 }
 
 fn of_link<W: Write>(link: &Link, fields: &mut Fields<'_, W>) -> io::Result<()> {

@@ -50,6 +50,7 @@ fn field(out: &mut impl Write, isolate: Isolate, name: &str, value: Option<&str>
 fn entry_out(entry: &Entry, out: &mut impl Write, isolate: Isolate) -> io::Result<()> {
     let title = entry.title.as_deref().unwrap_or("(no title)");
     writeln!(out, "{}. {}", entry.index + 1, isolate.text(title))?;
+    field(out, isolate, "cut", entry.is_cut.then_some("the document broke off inside of it: not delivered"))?;
     field(out, isolate, "id", Some(&format!("{} ({})", entry.id, entry.id_source.name())))?;
     field(out, isolate, "link", entry.link.as_deref())?;
     field(out, isolate, "published", entry.published.as_ref().map(when).as_deref())?;
@@ -78,6 +79,8 @@ fn feed_out(feed: &Feed, out: &mut impl Write, isolate: Isolate) -> io::Result<(
     field(out, isolate, "subtitle", feed.subtitle.as_deref())?;
     field(out, isolate, "language", feed.language.as_deref())?;
     field(out, isolate, "entries", Some(&feed.entries.to_string()))?;
+    let cut = || format!("the document broke off: {} entries are not whole", feed.cut_entries);
+    field(out, isolate, "cut", feed.is_cut.then(cut).as_deref())?;
     for met in &feed.faults {
         let lost =
             if met.items_lost > 0 { format!(", {} entries lost", met.items_lost) } else { String::new() };

@@ -32,6 +32,7 @@ fn is_meant(asked: &str, state: &str) -> bool {
             | State::Undated
             | State::ClockSkewed
             | State::Malformed
+            | State::Churning
             | State::Throttled
             | State::Flapping
             | State::WrongContent

@@ -1,6 +1,7 @@
 //! A document beside the ones before it: which of its items are new, and what it looks like.
 
 use super::super::budget::Domain;
+use super::super::identity::{Remembered, Seen, Settled, address, settle};
 use super::super::policy::{MINUTE, Says, WEEK};
 use super::super::reading::{Item, Reading};
 use super::super::silence::event_time;
@@ -21,12 +22,12 @@ pub(super) fn document(
 ) -> Ended {
     let is_first = state.looks.hash == 0;
     let last_poll_ms = state.start_ms.max(state.added_ms);
-    let items = std::mem::take(&mut reading.items);
-    let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
-    if poll.is_audit && dates.iter().any(|date| *date < state.start_ms) {
-        // It was there at the last poll, and that was told that nothing had changed.
-        state.lies_until_ms = now_ms + 4 * WEEK;
-    }
+    let mut items = std::mem::take(&mut reading.items);
+    let own: Vec<u64> =
+        reading.own.iter().copied().chain([address(&state.url), address(poll.at.as_str())]).collect();
+    let settled = settle(state, &feed.url, &mut items, &own, !reading.is_cut, now_ms);
+    reading.faults.extend(&settled.faults);
+    let Sorted { delivered, counts, known, dates, again } = sort_out(state, items, &settled, now_ms);
     let total = known.len();
     look(state, poll, hash, &reading, &counts, total, now_ms);
     state.says = Says {
@@ -37,7 +38,10 @@ pub(super) fn document(
         ..state.says.clone()
     };
     let had_known = !state.known.is_empty();
-    state.remember(&known);
+    if !is_first {
+        state.identity.churn.learn(again, total);
+    }
+    state.remember_items(&known);
     if is_first {
         let newest = dates.iter().copied().filter(|date| *date <= now_ms).max();
         state.rhythm.begin(newest, now_ms);
@@ -45,11 +49,15 @@ pub(super) fn document(
         if let Some(freshest) = dates.iter().max() {
             state.skew.learn(*freshest, now_ms);
         }
-        let new = delivered.iter().filter(|item| !item.is_update);
+        let is_churning = state.identity.churn.is_churning();
+        // What comes at every poll is no rhythm, and nothing to hurry for: its floor rises.
+        let new = delivered.iter().filter(|item| !item.is_update && !is_churning);
         let mut times: Vec<i64> =
             new.map(|item| event_time(item.item.published_ms, now_ms, last_poll_ms)).collect();
         state.rhythm.learn(&mut times, now_ms);
-        adapted(feed, state, counts.known as usize, total, now_ms);
+        if !is_churning {
+            adapted(feed, state, counts.known as usize, total, now_ms);
+        }
     }
     state.rhythm.pass(now_ms);
     let after_another = !is_first && total > 0 && had_known;
@@ -69,12 +77,14 @@ pub(super) struct Sorted {
     pub(super) delivered: Vec<Delivered>,
     pub(super) counts: Counts,
     /// Of every item.
-    pub(super) known: Vec<Known>,
+    pub(super) known: Vec<Remembered>,
     /// Of the new ones.
     pub(super) dates: Vec<i64>,
+    /// Those that are delivered although they were there before.
+    pub(super) again: usize,
 }
 
-pub(super) fn sort_out(state: &FeedState, items: Vec<Item>, now_ms: i64) -> Sorted {
+pub(super) fn sort_out(state: &FeedState, items: Vec<Item>, settled: &Settled, now_ms: i64) -> Sorted {
     let before: std::collections::HashSet<Known> = state.known.iter().copied().collect();
     let ids: std::collections::HashSet<[u8; 4]> = state.known.iter().map(Known::id).collect();
     let mut sorted = Sorted {
@@ -82,17 +92,24 @@ pub(super) fn sort_out(state: &FeedState, items: Vec<Item>, now_ms: i64) -> Sort
         counts: Counts::default(),
         known: Vec::with_capacity(items.len()),
         dates: Vec::new(),
+        again: 0,
     };
     let mut here = std::collections::HashSet::new();
+    let settled = settled.seen.iter().zip(&settled.was_seen);
     // Feeds begin with the newest; what is older goes first.
-    for item in items.into_iter().rev() {
+    for (item, (seen, was_seen)) in items.into_iter().zip(settled).rev() {
         let known = Known::new(item.id_hash, item.content_hash);
-        sorted.known.push(known);
-        if before.contains(&known) || !here.insert(known) {
+        sorted.known.push(Remembered::of(&item));
+        let (is_known, is_update) = match seen {
+            Seen::ByKey => (before.contains(&known), ids.contains(&known.id())),
+            Seen::Known => (true, false),
+            Seen::Updated => (false, true),
+        };
+        if !here.insert(known) || is_known {
             sorted.counts.known += 1;
             continue;
         }
-        let is_update = ids.contains(&known.id());
+        sorted.again += usize::from(*was_seen);
         match item.published_ms {
             None => sorted.counts.undated += 1,
             Some(date) => {

@@ -8,13 +8,11 @@ use url::Url;
 use super::document::{Sorted, sort_out};
 use super::{Done, Ended, Feed};
 use crate::feeds::engine::Outcome;
-use crate::feeds::policy::{DAY, MINUTE, Plan, next_poll, outside_windows};
+use crate::feeds::identity::{Seen, Settled, address, settle};
+use crate::feeds::policy::{DAY, LONGEST_POLL_MS, Plan, next_poll, outside_windows};
 use crate::feeds::reading::{Content, Item};
 use crate::feeds::silence::event_time;
 use crate::feeds::state::{FeedState, Known};
-
-/// A poll takes no longer: when the last one ended is not kept.
-const LONGEST_POLL_MS: i64 = 2 * MINUTE;
 
 /// Takes in a document that a hub brought, whole or in part. `from` is the address it speaks for. Only items that were never seen are delivered: a known one with other
 /// content may be newer, or come late out of a hub's queue, and would then put back what was corrected. The feed's next poll is planned as soon as is polite: it knows.
@@ -39,12 +37,20 @@ pub fn push(
             Ended { unreadable: is_news.then_some((bytes, detail)), ..Ended::with(outcome) }
         }
         Content::Feed { mut reading, .. } => {
-            let (items, doubtful) = doubt(state, std::mem::take(&mut reading.items));
+            let mut items = std::mem::take(&mut reading.items);
+            let own: Vec<u64> =
+                reading.own.iter().copied().chain([address(&state.url), address(from.as_str())]).collect();
+            let settled = settle(state, &feed.url, &mut items, &own, false, now_ms);
+            reading.faults.extend(&settled.faults);
+            let (items, settled, doubtful) = doubt(state, items, settled);
             if doubtful > 0 && state.failures == 0 {
                 state.next_ms = state.next_ms.min(soonest(feed, state, asked_ms, now_ms));
             }
-            let Sorted { delivered, counts, known, dates } = sort_out(state, items, now_ms);
+            let Sorted { delivered, counts, known, dates, .. } = sort_out(state, items, &settled, now_ms);
             state.remember_too(&known);
+            if counts.new > 0 {
+                state.honesty.pushed_ms = now_ms;
+            }
             // A feed that no poll has read yet has no rhythm: its window would be taken for news.
             if state.looks.hash != 0 {
                 if let Some(freshest) = dates.iter().max() {
@@ -79,23 +85,35 @@ pub fn push(
         reading,
         unreadable,
         from,
+        detail: None,
+        index: None,
+        more: None,
     }
 }
 
 /// Leaves out what is known with other content, and counts it.
-fn doubt(state: &FeedState, items: Vec<Item>) -> (Vec<Item>, usize) {
+fn doubt(state: &FeedState, items: Vec<Item>, settled: Settled) -> (Vec<Item>, Settled, usize) {
     let known: HashSet<Known> = state.known.iter().copied().collect();
     let ids: HashSet<[u8; 4]> = state.known.iter().map(Known::id).collect();
-    let (clear, doubtful): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| {
+    let Settled { seen, was_seen, faults } = settled;
+    let total = items.len();
+    let told = items.into_iter().zip(seen.into_iter().zip(was_seen));
+    let clear = told.filter(|(item, (seen, _))| {
         let one = Known::new(item.id_hash, item.content_hash);
-        known.contains(&one) || !ids.contains(&one.id())
+        match seen {
+            Seen::ByKey => known.contains(&one) || !ids.contains(&one.id()),
+            Seen::Known => true,
+            Seen::Updated => false,
+        }
     });
-    (clear, doubtful.len())
+    let (items, (seen, was_seen)): (Vec<Item>, (Vec<Seen>, Vec<bool>)) = clear.unzip();
+    let doubtful = total - items.len();
+    (items, Settled { seen, was_seen, faults }, doubtful)
 }
 
 /// The first moment at which the feed may be asked again, by all that it says.
 fn soonest(feed: &Feed, state: &FeedState, asked_ms: i64, now_ms: i64) -> i64 {
-    let floor_ms = state.floor_ms(feed.is_listed, now_ms);
+    let floor_ms = state.says.floor_ms(feed.is_listed);
     let plan = Plan {
         end_ms: state.start_ms.max(asked_ms) + LONGEST_POLL_MS,
         floor_ms,

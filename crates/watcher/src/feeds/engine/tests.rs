@@ -6,6 +6,9 @@ use super::super::state::Known;
 use super::*;
 use crate::feeds::policy::{HOUR, SECOND};
 
+mod indexes;
+mod lying;
+
 const NOW: i64 = 1_693_785_600_000;
 const URL: &str = "https://news.example/feed";
 
@@ -72,6 +75,8 @@ fn came(status: u16) -> Came {
         retry_after_ms: None,
         location: None,
         is_challenge: false,
+        is_cut: false,
+        cookies: Vec::new(),
         content: None,
     }
 }
@@ -279,9 +284,45 @@ fn who_asks_for_time_gets_it_for_the_feed_or_for_the_whole_domain() {
 }
 
 #[test]
+fn a_year_of_retry_after_is_a_week_for_the_feed_and_a_day_for_its_neighbours() {
+    let after = |status, ms: i64| Answer::Came(Came { retry_after_ms: Some(ms), ..came(status) });
+    for ms in [365 * DAY, 251_708_399_099_000, i64::MAX] {
+        let mut story = Story::new();
+        let (_, done) = story.poll(after(429, ms));
+        let now_ms = story.now_ms;
+        assert_eq!(done.domain_until_ms.map(|(_, until)| until), Some(now_ms + DAY));
+        assert_eq!(story.state.refusal(now_ms).map(|(_, until)| until), Some(now_ms + DAY), "over a restart");
+        assert_eq!(story.state.retry_at_ms, now_ms + WEEK);
+        assert!((7 * 24..8 * 24).contains(&story.hours_to_next()), "{} h", story.hours_to_next());
+        story.poll(items(1, 1..9, NOW));
+        assert_eq!(story.state.refused, None, "it answers again");
+        let mut weak = Story::new();
+        weak.poll(after(503, ms));
+        assert_eq!(
+            weak.state.retry_at_ms,
+            weak.now_ms + WEEK,
+            "or its next poll would be too soon for a year"
+        );
+        let (_, request) = weak.begin();
+        assert_eq!(
+            crate::feeds::guard::broken(&weak.feed, &weak.state, &request, false, weak.now_ms),
+            None,
+            "the schedule and the guard agree"
+        );
+    }
+    for ms in [0, -5] {
+        let mut story = Story::new();
+        let (_, done) = story.poll(after(429, ms));
+        let until = done.domain_until_ms.map_or(0, |(_, until)| until);
+        assert!(until >= story.now_ms + 2 * HOUR, "a time that has passed is none");
+    }
+}
+
+#[test]
 fn a_cached_answer_is_not_asked_for_before_it_is_stale() {
     let mut story = Story::new();
     let max_age = |max_age_s| Answer::Came(Came { max_age_s, ..came(304) });
+    story.poll(items(9, 1..9, NOW));
     story.poll(max_age(10_000));
     assert!(story.state.next_ms >= story.now_ms + 10_000 * SECOND);
     story.poll(max_age(0));
@@ -311,35 +352,22 @@ fn our_own_outage_is_nobodys_failure() {
 }
 
 #[test]
-fn a_server_that_says_nothing_changed_for_weeks_is_checked_once_a_week() {
+fn a_failed_poll_confirms_no_silence_and_ends_none() {
     let mut story = Story::new();
-    story.poll(items(1, 1..9, NOW));
-    let (mut whole_requests, mut days) = (0, Vec::new());
-    while story.now_ms < NOW + 60 * DAY {
-        let (request, _) = story.poll(status(304));
-        if request.etag.is_none() {
-            whole_requests += 1;
-            days.push((story.now_ms - NOW) / DAY);
-        }
+    let old = || items(1, 1..9, NOW - 1189 * DAY);
+    story.poll(old());
+    story.poll(status(502));
+    assert_eq!(story.state.health.state, State::Fresh, "one document with old dates, and one failure");
+    story.poll(items(2, 1..10, NOW - 1189 * DAY));
+    assert_eq!(story.state.health.state, State::Fresh, "an item came");
+    let mut dead = Story::new();
+    dead.poll(old());
+    dead.poll(status(304));
+    assert_eq!(dead.state.health.state, State::Dead, "two polls saw that it is silent");
+    for _ in 0..3 {
+        dead.poll(status(502));
+        assert_eq!(dead.state.health.state, State::Dead, "and no failure makes that better");
     }
-    assert!((4..=5).contains(&whole_requests), "{days:?}");
-    assert!(days[0] >= 28 && days.windows(2).all(|pair| pair[1] - pair[0] >= 7), "{days:?}");
-    // Now it turns out that items of three weeks ago were kept from us.
-    story.now_ms += 7 * DAY;
-    let (_, done) = loop {
-        let (poll, request) = story.begin();
-        let answer =
-            if request.etag.is_none() { items(2, 5..20, story.now_ms - 21 * DAY) } else { status(304) };
-        match story.follow(poll, answer) {
-            Step::Done(done) if done.outcome == Outcome::New => break (request, done),
-            Step::Done(_) => {}
-            Step::Ask(..) => panic!("no redirect"),
-        }
-    };
-    assert_eq!(done.counts.new, 11);
-    let (request, _) = story.poll(items(3, 5..20, NOW));
-    assert_eq!(request.etag, None, "its word counts no more");
-    assert!(story.hours_to_next() >= 24, "and once a day is enough for whole documents");
 }
 
 #[test]
@@ -445,4 +473,25 @@ fn a_whole_document_that_died_with_its_process_is_remembered_beyond_the_next_pol
     assert_eq!(story.state.whole_ms, died_ms);
     story.state.hub_search = crate::feeds::websub::search::Search::InHead;
     assert!(!story.state.seeks_hub(died_ms + DAY - 1) && story.state.seeks_hub(died_ms + DAY));
+}
+
+#[test]
+fn what_broke_off_is_taken_as_far_as_it_came_and_asked_for_again_as_before() {
+    let mut story = Story::new();
+    story.poll(items(1, 1..9, NOW));
+    let before = story.state.validators.clone();
+    let cut = |hash| {
+        let Answer::Came(came) = whole(hash, reading((1..12).map(|id| item(id, 1, NOW)).collect())) else {
+            panic!("an answer")
+        };
+        Answer::Came(Came { is_cut: true, etag: Some(b"\"cut\"".to_vec()), ..came })
+    };
+    let (_, done) = story.poll(cut(2));
+    assert_eq!((done.outcome, done.counts.new, story.state.failures), (Outcome::Cut, 3, 1));
+    assert_eq!((&story.state.validators, story.state.looks.hash), (&before, 1));
+    // The document itself says so: the server did its part.
+    let broken = Reading { is_cut: true, ..reading((1..13).map(|id| item(id, 1, NOW)).collect()) };
+    let (request, done) = story.poll(whole(3, broken));
+    assert_eq!(request.etag, before.as_ref().and_then(|given| given.etag.clone()));
+    assert_eq!((done.outcome, done.counts.new, story.state.looks.hash), (Outcome::New, 1, 1));
 }

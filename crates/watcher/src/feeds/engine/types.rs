@@ -33,6 +33,15 @@ pub struct Request {
     pub etag: Option<Vec<u8>>,
     /// `If-Modified-Since`.
     pub last_modified: Option<Vec<u8>>,
+    /// `Cookie`: what an earlier hop of this poll was given.
+    pub cookie: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// Whether it asks for changes only.
+    pub fn is_conditional(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some()
+    }
 }
 
 /// What came of a request.
@@ -72,7 +81,11 @@ pub struct Came {
     pub location: Option<String>,
     /// A page that asks for a browser.
     pub is_challenge: bool,
-    /// What a 200 (or 226) held.
+    /// The connection or the packing broke off before the end of the document.
+    pub is_cut: bool,
+    /// Its `Set-Cookie` lines.
+    pub cookies: Vec<Vec<u8>>,
+    /// The document that it brought: of 200, 202, 203, 206 and 226.
     pub content: Option<Content>,
 }
 
@@ -85,7 +98,9 @@ pub enum Failure {
     Dns,
     /// The certificate is not good, or the handshake failed.
     Tls,
-    /// Nobody listens, or the connection broke.
+    /// Nobody listens.
+    Refused,
+    /// The connection broke, or the answer with it.
     Connect,
     /// The name's addresses are not public.
     RefusedAddress,
@@ -104,6 +119,8 @@ pub enum Outcome {
     New,
     /// 304.
     Same304,
+    /// 304 to a request that asked for everything: nothing was got.
+    Unasked304,
     /// 200 with the last document.
     SameHash,
     /// A new document, and the address it came from was stored as the feed's.
@@ -114,8 +131,14 @@ pub enum Outcome {
     Throttled,
     /// Another 4xx, or redirects without end.
     ClientError,
-    /// 5xx, a broken connection, or no HTTP.
+    /// 5xx, or a broken connection.
     ServerError,
+    /// See [`Failure::Refused`].
+    Refused,
+    /// An answer that nobody can read as HTTP, or a body that cannot be unpacked.
+    BadHttp,
+    /// The document broke off on its way. What is complete in it was taken.
+    Cut,
     /// See [`Failure::Timeout`].
     Timeout,
     /// See [`Failure::Dns`].
@@ -138,15 +161,19 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::New,
         Self::Same304,
+        Self::Unasked304,
         Self::SameHash,
         Self::Moved,
         Self::Gone,
         Self::Throttled,
         Self::ClientError,
         Self::ServerError,
+        Self::Refused,
+        Self::BadHttp,
+        Self::Cut,
         Self::Timeout,
         Self::Dns,
         Self::Tls,
@@ -163,12 +190,16 @@ impl Outcome {
         match self {
             Self::New => "new",
             Self::Same304 => "same_304",
+            Self::Unasked304 => "unasked_304",
             Self::SameHash => "same_hash",
             Self::Moved => "moved",
             Self::Gone => "gone",
             Self::Throttled => "throttled",
             Self::ClientError => "client_error",
             Self::ServerError => "server_error",
+            Self::Refused => "refused",
+            Self::BadHttp => "bad_http",
+            Self::Cut => "cut",
             Self::Timeout => "timeout",
             Self::Dns => "dns",
             Self::Tls => "tls",
@@ -185,10 +216,14 @@ impl Outcome {
     pub fn is_success(self) -> bool {
         match self {
             Self::New | Self::Same304 | Self::SameHash | Self::Moved | Self::Empty => true,
-            Self::Gone
+            Self::Unasked304
+            | Self::Gone
             | Self::Throttled
             | Self::ClientError
             | Self::ServerError
+            | Self::Refused
+            | Self::BadHttp
+            | Self::Cut
             | Self::Timeout
             | Self::Dns
             | Self::Tls
@@ -205,14 +240,17 @@ impl Outcome {
         match self {
             Self::Timeout | Self::Dns => true,
             // A refused or broken connection counts as the server's, and yet is what a dead uplink often looks like.
-            Self::ServerError => false,
+            Self::ServerError | Self::Refused => false,
             Self::New
             | Self::Same304
+            | Self::Unasked304
             | Self::SameHash
             | Self::Moved
             | Self::Gone
             | Self::Throttled
             | Self::ClientError
+            | Self::BadHttp
+            | Self::Cut
             | Self::Tls
             | Self::RefusedAddress
             | Self::TooBig
@@ -230,7 +268,9 @@ impl From<Failure> for Outcome {
             Failure::Timeout => Self::Timeout,
             Failure::Dns => Self::Dns,
             Failure::Tls => Self::Tls,
-            Failure::Connect | Failure::Protocol => Self::ServerError,
+            Failure::Refused => Self::Refused,
+            Failure::Connect => Self::ServerError,
+            Failure::Protocol => Self::BadHttp,
             Failure::RefusedAddress => Self::RefusedAddress,
             Failure::TooBig => Self::TooBig,
             Failure::Slow => Self::Slow,
@@ -260,4 +300,16 @@ pub struct Counts {
     pub undated: u64,
     /// Of these: dated later than now.
     pub future: u64,
+}
+
+impl Counts {
+    /// Counts those of another document too.
+    pub fn add(&mut self, other: Self) {
+        let Self { new, known, updated, undated, future } = other;
+        self.new += new;
+        self.known += known;
+        self.updated += updated;
+        self.undated += undated;
+        self.future += future;
+    }
 }

@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use url::{Host, Url};
 
 use super::resolve::Resolve;
+use super::why::{self, Broke};
 use crate::WatcherError;
 use crate::feeds::address::Allowed;
 use crate::feeds::engine::Failure;
@@ -56,26 +57,28 @@ pub(super) async fn connect(
     allowed: &Allowed,
     config: &Arc<ClientConfig>,
     phases: &mut [Option<f64>; 5],
-) -> Result<Connected, Failure> {
-    let port = url.port_or_known_default().ok_or(Failure::Protocol)?;
+) -> Result<Connected, Broke> {
+    let port = url.port_or_known_default().ok_or_else(why::no_host)?;
     let addresses = addresses(url, port, resolver, allowed, phases).await?;
     let started = Instant::now();
     let stream = first(&addresses).await?;
     phases[1] = Some(started.elapsed().as_secs_f64());
     // Nothing waits for more of a request.
-    stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
+    stream.set_nodelay(true).map_err(|error| Broke::new(Failure::Connect, why::of_reading(&error)))?;
     if url.scheme() == "http" {
         return Ok(Connected { stream: Stream::Plain(stream), is_http2: false });
     }
-    let name = match url.host().ok_or(Failure::Protocol)? {
+    let host = url.host_str().unwrap_or_default();
+    let name = match url.host().ok_or_else(why::no_host)? {
         Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()),
         Host::Ipv4(address) => Ok(ServerName::from(IpAddr::V4(address))),
         Host::Ipv6(address) => Ok(ServerName::from(IpAddr::V6(address))),
     };
-    let name = name.map_err(|_| Failure::Tls)?;
+    let name =
+        name.map_err(|_| Broke::new(Failure::Tls, format!("no certificate can be for the name {host}")))?;
     let started = Instant::now();
-    let stream =
-        TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(|_| Failure::Tls)?;
+    let shaken = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+    let stream = shaken.map_err(|error| why::of_handshake(host, &error))?;
     phases[2] = Some(started.elapsed().as_secs_f64());
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Connected { stream: Stream::Tls(Box::new(stream)), is_http2 })
@@ -88,49 +91,41 @@ async fn addresses(
     resolver: &dyn Resolve,
     allowed: &Allowed,
     phases: &mut [Option<f64>; 5],
-) -> Result<Vec<SocketAddr>, Failure> {
-    let found = match url.host().ok_or(Failure::Protocol)? {
+) -> Result<Vec<SocketAddr>, Broke> {
+    let found = match url.host().ok_or_else(why::no_host)? {
         Host::Ipv4(address) => vec![SocketAddr::from((address, port))],
         Host::Ipv6(address) => vec![SocketAddr::from((address, port))],
         Host::Domain(name) => {
             let started = Instant::now();
             let found = resolver.resolve(name, port).await;
             phases[0] = Some(started.elapsed().as_secs_f64());
-            found.map_err(|_| Failure::Dns)?
+            found.map_err(|error| why::of_name(name, &error))?
         }
     };
-    if found.is_empty() {
-        return Err(Failure::Dns);
-    }
+    let Some(one) = found.first().map(SocketAddr::ip) else {
+        return Err(Broke::new(Failure::Dns, "the name has no address"));
+    };
     // The port is the URL's, whatever the resolver says.
     let permitted =
         found.into_iter().filter(|address| allowed.permits(address.ip()) && address.port() == port);
     let permitted: Vec<SocketAddr> = permitted.collect();
-    if permitted.is_empty() { Err(Failure::RefusedAddress) } else { Ok(permitted) }
+    if permitted.is_empty() {
+        let why = format!("it leads to {one}, which is not public: see feeds.allow_addresses");
+        return Err(Broke::new(Failure::RefusedAddress, why));
+    }
+    Ok(permitted)
 }
 
-async fn first(addresses: &[SocketAddr]) -> Result<TcpStream, Failure> {
-    let mut failure = Failure::Connect;
+async fn first(addresses: &[SocketAddr]) -> Result<TcpStream, Broke> {
+    let mut broke = Broke::new(Failure::Connect, "the name has no address");
     for address in addresses.iter().take(MOST_TRIES) {
-        failure = match timeout(TRY, TcpStream::connect(address)).await {
+        broke = match timeout(TRY, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Failure::Timeout,
-            // A network that cannot be reached is what our own outage looks like.
-            Ok(Err(error))
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NetworkUnreachable
-                        | io::ErrorKind::HostUnreachable
-                        | io::ErrorKind::NetworkDown
-                ) =>
-            {
-                Failure::Timeout
-            }
-            Ok(Err(_)) => Failure::Connect,
-            Err(_) => Failure::Timeout,
+            Ok(Err(error)) => why::of_connecting(*address, &error),
+            Err(_) => why::late(&format!("connecting to {address}"), TRY),
         };
     }
-    Err(failure)
+    Err(broke)
 }
 
 impl AsyncRead for Stream {

@@ -4,11 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::HeaderMap;
 use hyper::header::{
-    AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    AGE, CACHE_CONTROL, CONTENT_RANGE, DATE, ETAG, EXPIRES, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    SET_COOKIE,
 };
 
-use super::Response;
-use crate::feeds::engine::Came;
+use super::ending::{Ended, Ending};
+use super::{Broke, HttpFault, HttpFaults, Response};
+use crate::feeds::engine::{Came, Failure};
 use crate::feeds::policy::SECOND;
 
 /// The engine's view of an answer, content left out.
@@ -23,8 +25,35 @@ pub(super) fn came(response: &Response, now_ms: i64) -> Came {
         retry_after_ms: retry_after_ms(headers, now_ms),
         location: text(headers, &LOCATION).map(str::to_owned),
         is_challenge: headers.get("cf-mitigated").is_some_and(|value| value == "challenge"),
+        is_cut: false,
+        cookies: headers.get_all(SET_COOKIE).into_iter().map(|value| value.as_bytes().to_vec()).collect(),
         content: None,
     }
+}
+
+/// Whether a part (206) is the whole, though nobody asked for a part: then it counts as one, and else what it lacks is said.
+pub(super) fn part(response: &mut Response, faults: &mut HttpFaults) {
+    if response.status != 206 {
+        return;
+    }
+    faults.note(HttpFault::Part);
+    let range = text(&response.headers, &CONTENT_RANGE).unwrap_or_default().to_owned();
+    let Some((first, last, whole)) = range_of(&range) else { return };
+    let is_all = match whole {
+        Some(whole) => last.checked_add(1) == Some(whole),
+        None => Ending::of(&response.body) != Ended::No,
+    };
+    if (first > 0 || !is_all) && response.broke.is_none() {
+        let why = format!("a part came and not the whole: {range}");
+        response.broke = Some(Broke::new(Failure::Protocol, why));
+    }
+}
+
+/// `bytes 0-99/100`, and `*` for a length that nobody knows.
+fn range_of(range: &str) -> Option<(u64, u64, Option<u64>)> {
+    let (places, whole) = range.trim().strip_prefix("bytes")?.split_once('/')?;
+    let (first, last) = places.trim().split_once('-')?;
+    Some((first.trim().parse().ok()?, last.trim().parse().ok()?, whole.trim().parse().ok()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -62,8 +91,10 @@ fn seconds(text: &str) -> Option<u32> {
 /// Seconds or a date, as the time from now on.
 fn retry_after_ms(headers: &HeaderMap, now_ms: i64) -> Option<i64> {
     let value = text(headers, &RETRY_AFTER)?;
-    if let Some(seconds) = seconds(value) {
-        return Some(i64::from(seconds) * SECOND);
+    // A fraction is against the rules, and clear.
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, "0"));
+    if let (Some(whole), Some(fraction)) = (seconds(whole), seconds(fraction)) {
+        return Some((i64::from(whole) + i64::from(fraction > 0)) * SECOND);
     }
     // By the server's own clock, where it says what that is.
     let from = text(headers, &DATE).and_then(date_ms).unwrap_or(now_ms);
@@ -125,6 +156,12 @@ mod tests {
             (&[("retry-after", "Tuesday, 05-Sep-23 09:15:00 GMT")], Some(3_600_000)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "-1")], None),
+            (&[("retry-after", "")], None),
+            (&[("retry-after", "1.5")], Some(2000)),
+            (&[("retry-after", "120.0")], Some(120_000)),
+            (&[("retry-after", "1e9")], None),
+            (&[("retry-after", "99999999999999999999")], Some(i64::from(u32::MAX) * SECOND)),
+            (&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")], Some(251_708_399_099_000)),
             (
                 &[
                     ("retry-after", "Tue, 05 Sep 2023 11:15:00 GMT"),

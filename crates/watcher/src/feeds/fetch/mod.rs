@@ -4,10 +4,18 @@
 //! is what stands in this file.
 
 mod body;
+mod coding;
 mod connect;
+pub(crate) mod ending;
+mod faults;
+mod framing;
+mod head;
 mod headers;
+mod http1;
 mod resolve;
 mod trust;
+mod unpack;
+mod why;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,13 +26,19 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::time::timeout;
+use tokio::time::{Instant as Moment, timeout};
 use tokio_rustls::rustls::ClientConfig;
 use url::{Host, Url};
 
-use self::connect::{Connected, Stream};
+use self::body::{Rules, Source};
+pub use self::coding::Coding;
+use self::connect::Connected;
+pub use self::faults::{HttpFault, HttpFaults};
+use self::head::Head;
 pub use self::resolve::{Resolve, Resolved, System};
 pub use self::trust::Trust;
+use self::unpack::{Sink, Stop, Unpacker};
+pub use self::why::Broke;
 use super::address::Allowed;
 use super::config::FeedsConfig;
 use super::engine::{Failure, Request};
@@ -53,51 +67,28 @@ pub struct Limits {
     pub slow_window: Duration,
     /// ... at least so many bytes must come.
     pub slow_bytes: u64,
+    /// Behind the end that a document reached by itself, or that its server announced, nobody waits longer for more.
+    pub grace: Duration,
     /// For everything.
     pub total: Duration,
 }
 
+/// Bytes of a feed, as sent and unpacked, where the operator says nothing else.
+pub const MOST_FEED_BYTES: u64 = 20 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            wire_bytes: 10 << 20,
-            body_bytes: 20 << 20,
+            wire_bytes: MOST_FEED_BYTES,
+            body_bytes: MOST_FEED_BYTES,
             ratio_from_bytes: 1 << 20,
             ratio: 100,
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(15),
             slow_window: Duration::from_secs(10),
             slow_bytes: 10 << 10,
+            grace: Duration::from_secs(1),
             total: Duration::from_secs(60),
-        }
-    }
-}
-
-/// How a body was packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Coding {
-    /// Not at all.
-    #[default]
-    Identity,
-    /// gzip.
-    Gzip,
-    /// Brotli.
-    Br,
-    /// Zstandard.
-    Zstd,
-}
-
-impl Coding {
-    /// Every coding.
-    pub const ALL: [Self; 4] = [Self::Identity, Self::Gzip, Self::Br, Self::Zstd];
-
-    /// Its name in HTTP.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Br => "br",
-            Self::Zstd => "zstd",
         }
     }
 }
@@ -113,6 +104,8 @@ pub struct Cost {
     pub body_bytes: u64,
     /// How it was packed.
     pub coding: Coding,
+    /// What was wrong with the answer, and was mended.
+    pub faults: HttpFaults,
 }
 
 /// The names of [`Cost::phases`].
@@ -125,10 +118,20 @@ pub struct Response {
     pub status: u16,
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub version: Version,
+    /// The line with its status, as it came; made up for HTTP/2, which has none.
+    pub line: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, unpacked; of 200 and 226 only.
+    /// Its body, unpacked; only of the statuses that bring a document: see [`brings_document`].
     pub body: Bytes,
+    /// Why that is not all of it, where it is not.
+    pub broke: Option<Broke>,
+}
+
+/// Whether an answer of that status holds the document itself. 202 and 203 are what some caches and firewalls make of 200; 206 is a part, which
+/// may be all of it.
+pub(crate) fn brings_document(status: u16) -> bool {
+    matches!(status, 200 | 202 | 203 | 206 | 226)
 }
 
 /// Sends requests. Cloning shares it.
@@ -143,6 +146,9 @@ pub struct Client {
     tls: Arc<ClientConfig>,
     resolver: Arc<dyn Resolve>,
 }
+
+/// Where a body comes from, and the head in front of it.
+type Answered = (Head, Source);
 
 impl Client {
     /// `agent` is the `User-Agent`; `allowed` what may be connected to beside the public internet; `trust` who vouches for servers.
@@ -193,17 +199,18 @@ impl Client {
 
     /// Whether a host is one of the operator's: every address of it is permitted by the operator's list alone. A name that only adds such an address to its
     /// own is none.
-    pub(crate) async fn is_inside(&self, url: &Url) -> Result<bool, Failure> {
+    pub(crate) async fn is_inside(&self, url: &Url) -> Result<bool, Broke> {
         if self.allowed.0.is_empty() {
             return Ok(false);
         }
-        let found = match url.host().ok_or(Failure::Protocol)? {
+        let found = match url.host().ok_or_else(why::no_host)? {
             Host::Ipv4(address) => vec![IpAddr::V4(address)],
             Host::Ipv6(address) => vec![IpAddr::V6(address)],
             Host::Domain(name) => {
-                let port = url.port_or_known_default().ok_or(Failure::Protocol)?;
+                let port = url.port_or_known_default().ok_or_else(why::no_host)?;
                 let found = timeout(self.limits.connect, self.resolver.resolve(name, port)).await;
-                let found = found.map_err(|_| Failure::Timeout)?.map_err(|_| Failure::Dns)?;
+                let found = found.map_err(|_| why::late("connecting", self.limits.connect))?;
+                let found = found.map_err(|error| why::of_name(name, &error))?;
                 found.into_iter().map(|address| address.ip()).collect()
             }
         };
@@ -211,22 +218,25 @@ impl Client {
     }
 
     /// Sends one request and takes its answer.
-    pub async fn send(&self, request: &Request) -> (Result<Response, Failure>, Cost) {
+    pub async fn send(&self, request: &Request) -> (Result<Response, Broke>, Cost) {
         self.exchange(&Asking::Get(request)).await
     }
 
     /// Sends a form and takes its answer; by the same rules about addresses, bytes and time.
-    pub async fn post(&self, url: &Url, form: Bytes) -> (Result<Response, Failure>, Cost) {
+    pub async fn post(&self, url: &Url, form: Bytes) -> (Result<Response, Broke>, Cost) {
         self.exchange(&Asking::Post(url, form)).await
     }
 
-    async fn exchange(&self, asking: &Asking<'_>) -> (Result<Response, Failure>, Cost) {
+    async fn exchange(&self, asking: &Asking<'_>) -> (Result<Response, Broke>, Cost) {
         let mut cost = Cost::default();
-        let result = timeout(self.limits.total, self.take(asking, &mut cost)).await;
-        (result.unwrap_or(Err(Failure::Timeout)), cost)
+        let result = self.take(asking, &mut cost).await;
+        (result, cost)
     }
 
-    async fn take(&self, asking: &Asking<'_>, cost: &mut Cost) -> Result<Response, Failure> {
+    async fn take(&self, asking: &Asking<'_>, cost: &mut Cost) -> Result<Response, Broke> {
+        let limits = &self.limits;
+        let by = Moment::now() + limits.total;
+        let left = |most: Duration| most.min(by.saturating_duration_since(Moment::now()));
         let connecting = connect::connect(
             asking.url(),
             self.resolver.as_ref(),
@@ -234,50 +244,62 @@ impl Client {
             &self.tls,
             &mut cost.phases,
         );
-        let connected = timeout(self.limits.connect, connecting).await.unwrap_or(Err(Failure::Timeout))?;
-        let started = Instant::now();
-        let (answer, _driver) = timeout(self.limits.first_byte, self.ask(asking, connected))
+        let connected = timeout(left(limits.connect), connecting)
             .await
-            .unwrap_or(Err(Failure::Timeout))?;
+            .unwrap_or_else(|_| Err(why::late("connecting", limits.connect)))?;
+        let started = Instant::now();
+        let asked = self.ask(asking, connected, &mut cost.faults);
+        let (head, source) = timeout(left(limits.first_byte), asked)
+            .await
+            .unwrap_or_else(|_| Err(why::late("the head of the answer", limits.first_byte)))?;
         cost.phases[3] = Some(started.elapsed().as_secs_f64());
-        let (parts, incoming) = answer.into_parts();
-        let status = parts.status.as_u16();
-        let body = if matches!(status, 200 | 226) {
+        let Head { status, version, line, headers } = head;
+        let mut response = Response { status, version, line, headers, body: Bytes::new(), broke: None };
+        if brings_document(status) {
             let started = Instant::now();
-            let body = body::read(incoming, &parts.headers, &self.limits, self.first, cost).await;
+            let is_feed = self.accept == ACCEPT_FEEDS && self.first.is_none();
+            let rules =
+                Rules { limits, is_feed, first: self.first, may_be_packed: is_packed(asking, &response), by };
+            let taken = body::read(source, &response.headers, rules, cost).await;
             cost.phases[4] = Some(started.elapsed().as_secs_f64());
-            body?
-        } else {
-            Bytes::new()
-        };
-        Ok(Response { status, version: parts.version, headers: parts.headers, body })
+            (response.body, response.broke) = (taken.body, taken.broke);
+            headers::part(&mut response, &mut cost.faults);
+            if !is_feed && let Some(broke) = response.broke {
+                return Err(broke);
+            }
+        }
+        Ok(response)
     }
 
     async fn ask(
         &self,
         asking: &Asking<'_>,
         connected: Connected,
-    ) -> Result<(hyper::Response<hyper::body::Incoming>, Driver), Failure> {
-        let Connected { stream, is_http2 } = connected;
-        let protocol = |_| Failure::Protocol;
-        if is_http2 {
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                    .await
-                    .map_err(protocol)?;
-            let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
-            let message = self.message(asking, asking.url().as_str(), true)?;
-            return Ok((sender.send_request(message).await.map_err(failed)?, driver));
+        faults: &mut HttpFaults,
+    ) -> Result<Answered, Broke> {
+        let Connected { mut stream, is_http2 } = connected;
+        if !is_http2 {
+            let target = &asking.url()[url::Position::BeforePath..url::Position::AfterQuery];
+            let message = self.message(asking, target, false)?;
+            let (head, ahead) = http1::ask(&mut stream, &message, faults).await?;
+            return Ok((head, Source::Http1(stream, ahead)));
         }
-        let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-            .max_buf_size(256 << 10)
-            .handshake::<TokioIo<Stream>, Full<Bytes>>(TokioIo::new(stream))
-            .await
-            .map_err(protocol)?;
+        let protocol = |error: hyper::Error| Broke::protocol(why::of_http2(&error));
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .map_err(protocol)?;
         let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
-        let target = &asking.url()[url::Position::BeforePath..url::Position::AfterQuery];
-        let message = self.message(asking, target, false)?;
-        Ok((sender.send_request(message).await.map_err(failed)?, driver))
+        let message = self.message(asking, asking.url().as_str(), true)?.map(Full::new);
+        let answer = sender.send_request(message).await.map_err(|error| {
+            let is_ours = error.is_parse() || error.is_user();
+            let failure = if is_ours { Failure::Protocol } else { Failure::Connect };
+            Broke::new(failure, why::of_http2(&error))
+        })?;
+        let (parts, incoming) = answer.into_parts();
+        let (status, version) = (parts.status.as_u16(), parts.version);
+        let head = Head { status, version, line: format!("{version:?} {status}"), headers: parts.headers };
+        Ok((head, Source::Http2(incoming, driver)))
     }
 
     /// The request as it goes out: this, and nothing else.
@@ -286,7 +308,7 @@ impl Client {
         asking: &Asking<'_>,
         target: &str,
         is_http2: bool,
-    ) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+    ) -> Result<hyper::Request<Bytes>, Broke> {
         const FORM: &str = "application/x-www-form-urlencoded";
         let mut message = match asking {
             Asking::Get(_) => hyper::Request::get(target),
@@ -305,9 +327,10 @@ impl Client {
             }
             Asking::Get(request) => {
                 message = message.header(header::ACCEPT, self.accept);
-                let conditions: [(HeaderName, &Option<Vec<u8>>); 2] = [
+                let conditions: [(HeaderName, &Option<Vec<u8>>); 3] = [
                     (header::IF_NONE_MATCH, &request.etag),
                     (header::IF_MODIFIED_SINCE, &request.last_modified),
+                    (header::COOKIE, &request.cookie),
                 ];
                 for (name, value) in conditions {
                     if let Some(value) = value {
@@ -317,7 +340,7 @@ impl Client {
                 Bytes::new()
             }
         };
-        message.body(Full::new(body)).map_err(|_| Failure::Protocol)
+        message.body(body).map_err(|error| Broke::protocol(format!("the request cannot be sent: {error}")))
     }
 }
 
@@ -336,8 +359,30 @@ impl Asking<'_> {
     }
 }
 
-fn failed(error: hyper::Error) -> Failure {
-    if error.is_parse() || error.is_user() { Failure::Protocol } else { Failure::Connect }
+/// The bytes of a file, unpacked where they are packed, however often.
+///
+/// # Errors
+/// More bytes than `most_bytes`, a bomb, or packing that is damaged: in a sentence.
+pub fn unpacked(bytes: Vec<u8>, most_bytes: u64) -> Result<Vec<u8>, String> {
+    let mut unpacker = Unpacker::new(Vec::new());
+    let limits = Limits { body_bytes: most_bytes, ..Limits::default() };
+    let mut sink = Sink::new(&limits);
+    sink.wire = bytes.len() as u64;
+    let stopped = |stop| match stop {
+        Stop::TooBig(why) | Stop::Damaged(why) => why,
+    };
+    unpacker.push(&bytes, &mut sink).map_err(stopped)?;
+    match unpacker.finish(&mut sink).map_err(stopped)? {
+        // What is there is good; its end is missing, and the parser says so.
+        Some(_) | None => Ok(sink.bytes),
+    }
+}
+
+/// Whether a body may be packed without a header that says so: the file itself is.
+fn is_packed(asking: &Asking<'_>, response: &Response) -> bool {
+    let media = response.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+    let is_named = media.is_some_and(|media| memchr::memmem::find(&media, b"gzip").is_some());
+    is_named || asking.url().path().to_ascii_lowercase().ends_with(".gz")
 }
 
 /// Moves a connection's bytes; ends with the exchange, answered or not.

@@ -19,6 +19,7 @@ fn fresh() -> Seen {
         is_wrong: false,
         is_empty: false,
         is_malformed: false,
+        is_churning: false,
         is_undated: false,
         is_skewed: false,
         is_moved: false,

@@ -13,7 +13,7 @@ use crate::WatcherError;
 use crate::feeds::budget::{Domain, GAP_MS};
 use crate::feeds::engine::Answer;
 use crate::feeds::fetch::Cost;
-use crate::feeds::policy::{HOUR, MINUTE, WEEK};
+use crate::feeds::policy::{DOMAIN_CAP_MS, HOUR, MINUTE};
 
 /// Pauses of a domain that asked for one without saying how long.
 const THROTTLED_MS: i64 = HOUR;
@@ -190,7 +190,7 @@ impl Pages {
     }
 }
 
-/// Until when a registered domain wants to be left alone, where it says so.
+/// Until when a registered domain wants to be left alone, where it says so: a day at most, as for feeds.
 fn held_back(answer: &Answer, now_ms: i64) -> Option<i64> {
     let Answer::Came(came) = answer else { return None };
     let pause_ms = match came.status {
@@ -198,5 +198,5 @@ fn held_back(answer: &Answer, now_ms: i64) -> Option<i64> {
         503 => came.retry_after_ms.unwrap_or(BUSY_MS),
         _ => return None,
     };
-    Some(now_ms.saturating_add(pause_ms.min(WEEK)))
+    Some(now_ms.saturating_add(pause_ms.min(DOMAIN_CAP_MS)))
 }

@@ -6,7 +6,7 @@ use dom_smoothie::{Config, Readability};
 use url::Url;
 
 use super::outcome::PageOutcome;
-use crate::feeds::{markup, read};
+use crate::feeds::{markup, text};
 use crate::links;
 
 /// What a page says.
@@ -85,16 +85,16 @@ fn extract(html: &str, url: &Url) -> Result<Article, PageOutcome> {
     let canonical =
         links::of_page(url, canonical.iter().next().and_then(|link| link.attr("href")).as_deref());
     let article = page.parse().map_err(|_| PageOutcome::NoArticle)?;
-    let text = read::text_of(&article.content);
-    if letters(&text) < FEWEST_LETTERS {
+    let words = text::text_of(&article.content);
+    if letters(&words) < FEWEST_LETTERS {
         return Err(PageOutcome::NoArticle);
     }
     // What is longer is no date and no language; a headline is one as far as it goes.
     let short = |value: Option<String>| told(value?).filter(|value| value.len() <= MOST_WORD_BYTES);
     Ok(Article {
-        text,
-        title: told(cut(read::one_line(&article.title))),
-        author: article.byline.and_then(|byline| told(cut(read::one_line(&byline)))),
+        text: words,
+        title: told(cut(text::one_line(&article.title))),
+        author: article.byline.and_then(|byline| told(cut(text::one_line(&byline)))),
         published: short(article.published_time),
         language: short(article.lang),
         canonical,

@@ -137,7 +137,7 @@ impl PageCheck {
                 self.outcome = PageOutcome::Robots;
                 return;
             }
-            let request = Request { url: at.clone(), etag: None, last_modified: None };
+            let request = Request { url: at.clone(), etag: None, last_modified: None, cookie: None };
             let (answer, response) = asker.send(client, &request, rules.delay_ms.max(GAP_MS));
             let article = response.filter(|response| matches!(response.status, 200 | 226)).map(|response| {
                 let media = response.headers.get(hyper::header::CONTENT_TYPE);
@@ -178,7 +178,7 @@ fn robots(
     let mut hops = 0;
     let client = client.first(MOST_BYTES + 1);
     loop {
-        let request = Request { url: at.clone(), etag: None, last_modified: None };
+        let request = Request { url: at.clone(), etag: None, last_modified: None, cookie: None };
         let (answer, response) = asker.send(&client, &request, GAP_MS);
         let status = match &answer {
             Answer::Came(came) => Some(came.status),

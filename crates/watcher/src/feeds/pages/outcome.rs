@@ -163,7 +163,7 @@ impl From<Failure> for PageOutcome {
             Failure::Timeout | Failure::Slow => Self::Timeout,
             Failure::Dns => Self::Dns,
             Failure::Tls => Self::Tls,
-            Failure::Connect | Failure::Protocol => Self::ServerError,
+            Failure::Refused | Failure::Connect | Failure::Protocol => Self::ServerError,
             Failure::RefusedAddress => Self::RefusedAddress,
             Failure::TooBig => Self::TooBig,
         }

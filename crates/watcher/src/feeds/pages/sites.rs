@@ -9,7 +9,7 @@ use super::robots::Rules;
 use super::state::{ROBOTS, Site, from_bytes, to_bytes};
 use crate::WatcherError;
 use crate::feeds::budget::Domain;
-use crate::feeds::policy::{DAY, HOUR, MINUTE};
+use crate::feeds::policy::{DAY, DOMAIN_CAP_MS, HOUR, MINUTE};
 use crate::feeds::roster::domain;
 
 /// A robots.txt is asked for again after so long where it could not be reached.
@@ -105,7 +105,8 @@ impl Sites {
             let site = from_bytes::<Site>(value).unwrap_or_default();
             let origin = String::from_utf8_lossy(key).into_owned();
             if site.until_ms > desk.now_ms {
-                held.push((domain(&origin), site.until_ms));
+                // An earlier version kept up to a week.
+                held.push((domain(&origin), site.until_ms.min(desk.now_ms + DOMAIN_CAP_MS)));
             } else if site.good_until_ms < before_ms {
                 gone.push(origin);
                 return;

@@ -167,7 +167,7 @@ impl Pages {
             plan.again_ms = desk.now_ms + pause_ms(waiting.tries);
             desk.outbox.put_in(PAGES, &key_bytes, to_bytes(&plan));
         }
-        let request = Request { url, etag: None, last_modified: None };
+        let request = Request { url, etag: None, last_modified: None, cookie: None };
         Ok(Turn::Ready(Box::new(Ready { key, number: waiting.number, line, what, delay_ms, request })))
     }
 
@@ -217,7 +217,7 @@ impl Pages {
                 };
                 let client = is_inside.map(|is_inside| if is_inside { client } else { outside });
                 let (result, cost) = match (client, &one.what) {
-                    (Err(failure), _) => (Err(failure), Cost::default()),
+                    (Err(broke), _) => (Err(broke), Cost::default()),
                     // One byte more says that it was cut.
                     (Ok(client), What::Robots { .. }) => {
                         client.first(MOST_BYTES + 1).send(&one.request).await
@@ -226,7 +226,10 @@ impl Pages {
                 };
                 let mut landed = Landed { ready: one, answer: None, rules: None, article: None, cost };
                 match result {
-                    Err(failure) => landed.answer = Some(Answer::Failed(failure)),
+                    Err(broke) => {
+                        tracing::debug!(url = %landed.ready.request.url, why = broke.detail, "no page");
+                        landed.answer = Some(Answer::Failed(broke.failure));
+                    }
                     Ok(response) => {
                         landed.answer = Some(Answer::Came(fetch::came(&response, clock())));
                         match landed.ready.what {

@@ -100,6 +100,7 @@ fn of_failure(failure: Failure) -> Verdict {
         Failure::Timeout
         | Failure::Dns
         | Failure::Tls
+        | Failure::Refused
         | Failure::Connect
         | Failure::Slow
         | Failure::Protocol => Verdict::Again(failure.into()),

@@ -88,18 +88,6 @@ fn failures_slow_down_and_never_end_it() {
     assert_eq!(back_off(Failing::Not, 9, HOUR), 0);
 }
 
-#[test]
-fn a_suspected_lie_is_looked_into_once_a_week() {
-    let audit = |days: i64, whole: i64, silence, limit| {
-        is_audit_due(MONDAY, MONDAY - days * DAY, MONDAY - whole * DAY, silence, limit)
-    };
-    assert!(audit(8, 8, 13.0, Some(4.0)));
-    assert!(!audit(8, 8, 11.0, Some(4.0)), "not yet three times the limit");
-    assert!(!audit(8, 6, 13.0, Some(4.0)), "done this week");
-    assert!(!audit(3, 30, 13.0, Some(4.0)), "not the same for a week");
-    assert!(audit(29, 29, 0.0, None) && !audit(27, 27, 99.0, None));
-}
-
 fn says() -> impl Strategy<Value = Says> {
     (0_u32..200_000, 0_u32..200_000, 0_u32..200_000, any::<u32>(), any::<u8>()).prop_map(
         |(max_age_s, ttl_s, period_s, skip_hours, skip_days)| Says {

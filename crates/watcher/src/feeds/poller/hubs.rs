@@ -70,7 +70,7 @@ impl Poller<'_> {
         // The state must be that of everything before, also of this moment.
         self.outbox.flush()?;
         let mut state = self.load(place)?;
-        let (before, planned_ms) = (state.known.clone(), state.next_ms);
+        let (before, planned_ms) = (state.clone(), state.next_ms);
         let Ok(from) = Url::parse(&state.url) else { return Ok(()) };
         let feed = &self.roster.entries[place as usize].feed;
         let asked = self.outbox.get_in(ASKED, feed.id.as_bytes())?;

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use super::{LONG_MS, Poller, Ready};
 use crate::WatcherError;
 use crate::feeds::budget::Domain;
-use crate::feeds::engine::Poll;
+use crate::feeds::engine::{self, Poll};
+use crate::feeds::guard::{self, Rule};
 use crate::feeds::policy::SECOND;
-use crate::feeds::roster::Entry;
+use crate::feeds::roster::{Entry, take_over};
 use crate::feeds::state::{ASKED, Asked};
 
 /// A request goes out so soon after it was put down, or is put down again: less than any session of Kafka, so that nobody else has the feed yet.
@@ -39,11 +40,23 @@ impl Poller<'_> {
         let Some(place) = self.roster.pop(now_ms) else { return Ok(ControlFlow::Break(())) };
         if let Some((poll, request)) = self.redirected.remove(&place) {
             if let Err(later_ms) = self.budget.take(Domain::of(&request.url), now_ms) {
+                if later_ms - now_ms > LONG_MS {
+                    self.give_up(place, later_ms, now_ms)?;
+                    return Ok(ControlFlow::Continue(None));
+                }
                 self.redirected.insert(place, (poll, request));
                 self.roster.put_off(place, later_ms);
                 return Ok(ControlFlow::Continue(None));
             }
-            let last_hash = self.load(place)?.read_hash(self.hubs.is_some());
+            let state = self.load(place)?;
+            let feed = &self.roster.entries[place as usize].feed;
+            let rule = engine::sitemap_asked_ms(&state, &poll)
+                .and_then(|asked_ms| guard::broken_by_sitemap(feed, &state, asked_ms, now_ms));
+            if let Some(rule) = rule {
+                self.hold_back(place, rule, Domain::of(&request.url), state.next_ms, now_ms);
+                return Ok(ControlFlow::Continue(None));
+            }
+            let last_hash = engine::last_hash(&state, &poll, self.hubs.is_some());
             self.note_asked(place, now_ms, &poll);
             return Ok(ControlFlow::Continue(Some(Ready { place, poll, request, last_hash })));
         }
@@ -66,6 +79,28 @@ impl Poller<'_> {
             return Ok(ControlFlow::Continue(None));
         }
         self.ask(place, now_ms).map(ControlFlow::Continue)
+    }
+
+    /// Ends a poll whose next hop leads to a domain that said 429: it would wait for a day, and a run that ends by itself with it. What was not asked is asked by a later poll.
+    fn give_up(&mut self, place: u32, later_ms: i64, now_ms: i64) -> Result<(), WatcherError> {
+        let state = self.load(place)?;
+        let feed = &self.roster.entries[place as usize].feed;
+        let asked = self.outbox.get_in(ASKED, feed.id.as_bytes())?;
+        let state = take_over(feed, state, asked.as_deref().and_then(Asked::from_bytes), now_ms);
+        self.roster.plan(place, state.next_ms.max(later_ms));
+        Ok(())
+    }
+
+    /// Does not send what would break a rule.
+    pub(super) fn hold_back(&mut self, place: u32, rule: Rule, taken: Domain, next_ms: i64, now_ms: i64) {
+        tracing::warn!(
+            feed = self.roster.entries[place as usize].feed.id,
+            rule = rule.name(),
+            "a request would have broken a rule: this is a fault in barid, please report it"
+        );
+        self.metrics.violation(rule);
+        self.budget.give_back(taken, now_ms);
+        self.roster.plan(place, next_ms);
     }
 
     /// Puts down that a feed is asked, in the unit that must be durable before.

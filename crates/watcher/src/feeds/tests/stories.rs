@@ -77,9 +77,19 @@ fn redirects_are_followed_by_the_rules_and_a_loop_ends() {
         "/old" => answer(stream, "301 Moved Permanently", &[("Location", "/feed")], b""),
         "/inside" => answer(stream, "302 Found", &[("Location", "http://10.0.0.1/feed")], b""),
         "/loop" => answer(stream, "302 Found", &[("Location", "/loop")], b""),
+        "/wall" if asked.header("cookie") == Some("seen=1") => {
+            answer(stream, "200 OK", &[], rss(&[("b", "text")]).as_bytes());
+        }
+        "/wall" => {
+            let headers = [("Set-Cookie", "seen=1; path=/"), ("Location", "/wall")];
+            answer(stream, "302 Found", &headers, b"");
+        }
+        path if path.starts_with("/far") => {
+            answer(stream, "302 Found", &[("Location", &format!("{path}x"))], b"");
+        }
         _ => answer(stream, "200 OK", &[], rss(&[("a", "text")]).as_bytes()),
     });
-    let place = Place::new(&["/old", "/inside", "/loop"].map(|path| server.url(path)));
+    let place = Place::new(&["/old", "/inside", "/loop", "/wall", "/far"].map(|path| server.url(path)));
     // The second between two requests to a host is one of the clock's: let it run.
     let now_ms = Arc::clone(&place.now_ms);
     let (ticking, tick) = (Control::default(), Control::default());
@@ -96,9 +106,11 @@ fn redirects_are_followed_by_the_rules_and_a_loop_ends() {
     let summary = place.drain();
     ticking.ask(Wish::Stop);
     ticker.join().expect("it ends");
-    assert_eq!((summary.polls, summary.failed, summary.documents), (3, 2, 1));
+    assert_eq!((summary.polls, summary.failed, summary.documents), (5, 3, 2));
     let paths: Vec<String> = server.asked().into_iter().map(|asked| asked.path).collect();
-    assert_eq!(paths.iter().filter(|path| *path == "/loop").count(), 6, "one and five redirects");
+    assert_eq!(paths.iter().filter(|path| *path == "/loop").count(), 1, "a circle is seen at once");
+    assert_eq!(paths.iter().filter(|path| path.starts_with("/far")).count(), 6, "one and five redirects");
+    assert_eq!(paths.iter().filter(|path| *path == "/wall").count(), 2, "once more with the cookie");
     assert_eq!(paths.iter().filter(|path| *path == "/feed").count(), 1);
 }
 

@@ -44,7 +44,12 @@ fn http_2_is_agreed_on_where_it_is_offered_and_http_1_1_elsewhere_and_the_reques
         let url = Url::parse(&format!("https://feeds.example:{port}/a/feed?x=1#y")).expect("a URL");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let send = |etag: Option<Vec<u8>>| {
-            runtime.block_on(client.send(&Request { url: url.clone(), etag, last_modified: None }))
+            runtime.block_on(client.send(&Request {
+                url: url.clone(),
+                etag,
+                last_modified: None,
+                cookie: None,
+            }))
         };
         let (response, cost) = send(None);
         let response = response.expect("an answer");
@@ -78,10 +83,15 @@ fn packed_bodies_are_unpacked_over_both_protocols_and_floods_end() {
             SecureServer::start(authority.vouch("feeds.example", unchanged), &[protocol], move |asked| {
                 let packed = match asked.path.as_str() {
                     "/gzip" => pack_gzip(&body),
+                    "/deflate" => {
+                        let mut encoder =
+                            flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+                        encoder.write_all(&body).and_then(|()| encoder.finish()).expect("in memory")
+                    }
                     "/zstd" => zstd::encode_all(body.as_slice(), 3).expect("in memory"),
                     // Brotli of "hello\n", made by its own program.
                     "/br" => vec![0x8f, 2, 0x80, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x0a, 3],
-                    "/flood" => return whole(&[], vec![b' '; 11 << 20]),
+                    "/flood" => return whole(&[], vec![b' '; (MOST_FEED_BYTES as usize) + 1]),
                     "/bomb" => {
                         return whole(&[("content-encoding", "gzip")], pack_gzip(&vec![b' '; 30 << 20]));
                     }

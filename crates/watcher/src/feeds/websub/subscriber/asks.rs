@@ -7,7 +7,6 @@ use super::Subscriber;
 use crate::feeds::budget::Domain;
 use crate::feeds::common::Task;
 use crate::feeds::config::Clock;
-use crate::feeds::engine::Failure;
 use crate::feeds::fetch::{self, Client};
 use crate::feeds::policy::DAY;
 use crate::feeds::websub::Token;
@@ -108,7 +107,10 @@ impl Subscriber {
                         let came = fetch::came(&response, clock());
                         Reply::of(came.status, came.location.as_deref(), came.retry_after_ms)
                     }
-                    Err(_) => Reply::Failed(None),
+                    Err(broke) => {
+                        tracing::debug!(hub = %url, why = broke.detail, "a hub cannot be asked");
+                        Reply::Failed(None)
+                    }
                 };
                 // Nobody listens any more once the poller has stopped.
                 let _ = reply.send(Replied { token, mode, at: url, reply: said });
@@ -145,7 +147,7 @@ async fn post(
     home: Option<Url>,
     hub: &Url,
     form: String,
-) -> Result<fetch::Response, Failure> {
+) -> Result<fetch::Response, fetch::Broke> {
     let is_inside = match &home {
         Some(home) => client.is_inside(home).await?,
         None => false,
