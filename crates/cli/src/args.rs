@@ -153,12 +153,11 @@ Examples:
     #[command(after_help = "\
 Examples:
   barid check-config barid.toml && barid run --config barid.toml
+  barid check-config barid.toml --json | jq -r '.problems[] | \"\\(.line): \\(.message)\"'
 
-Exits with 0 when it can be used, 1 when it has problems, 2 when it cannot be read.")]
-    CheckConfig {
-        /// The configuration
-        file: PathBuf,
-    },
+Every problem at once, with line and hint: the file, its environment, and what this machine lacks
+for it. Exits with 0 when it can be used, 1 when it has problems, 2 when it cannot be read.")]
+    CheckConfig(CheckConfigArgs),
     /// The configuration in effect
     #[command(subcommand, disable_help_subcommand = true)]
     Config(ConfigCommand),
@@ -196,6 +195,18 @@ Examples:
 Examples:
   barid schema > record.schema.json")]
     Schema,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckConfigArgs {
+    /// The configuration
+    pub(crate) file: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Exit with 1 for warnings, too
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -309,13 +320,18 @@ Examples:
         #[command(flatten)]
         config: ConfigArg,
     },
+    /// Print the JSON Schema of a configuration, for editors
+    #[command(after_help = "\
+Examples:
+  barid config schema > barid.schema.json      # then, as the first line of barid.toml: #:schema ./barid.schema.json")]
+    Schema,
 }
 
 impl Command {
     /// Checks answer 0, 1 or 2; everything else answers as daemons do.
     pub(crate) fn is_check(&self) -> bool {
         match self {
-            Self::Parse(_) | Self::Explain(_) | Self::CheckConfig { .. } => true,
+            Self::Parse(_) | Self::Explain(_) | Self::CheckConfig(_) => true,
             Self::Feed(command) => command.is_check(),
             Self::Run(_)
             | Self::Watch(_)

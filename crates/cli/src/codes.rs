@@ -99,6 +99,51 @@ pub(crate) const CODES: &[Code] = &[
         "`feeds.lists` names OPML files. The message says which one, and what is wrong with it.",
     ),
     code(
+        "E0117",
+        "an address that can never be asked",
+        "barid asks public addresses of http: and https: without a password in them, and those of `feeds.allow_addresses`. This one is none of them: correct it, or allow its block where it is yours.",
+    ),
+    code(
+        "E0118",
+        "the same thing twice",
+        "An address, folder, list, id or field is named twice. What is read twice becomes two records of two sources: take one of them out.",
+    ),
+    code(
+        "E0119",
+        "two listeners on one address",
+        "Metrics and hubs are served by one process, each at an address and port of its own.",
+    ),
+    code(
+        "E0120",
+        "no feed has this id",
+        "`feeds.watch` names feeds by id. One without an `id` of its own has one made of its address: `barid feed list` shows them.",
+    ),
+    code(
+        "E0121",
+        "records among the log's files",
+        "The records folder is a folder of the log. Give records one of their own.",
+    ),
+    code(
+        "E0122",
+        "a folder cannot be looked into",
+        "The watched folder is there, and this user may not list it.",
+    ),
+    code(
+        "E0123",
+        "certificates or keys cannot be used",
+        "The file is missing, is not readable for this user, or does not hold certificates in PEM.",
+    ),
+    code(
+        "E0124",
+        "nobody can listen there",
+        "The address is not one of this machine, or the port is one that this user may not take.",
+    ),
+    code(
+        "E0125",
+        "a place that cannot be written",
+        "This user cannot write there, the file system is read-only, or a file stands where a folder should.",
+    ),
+    code(
         "E0201",
         "standard output failed",
         "Nothing could be written to standard output, for instance because the disk it leads to is full. A closed pipe is no error.",

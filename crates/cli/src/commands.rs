@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::args::{Args, Command, ConfigArg, ConfigCommand, RoleArgs};
-use crate::config::{self, Loaded};
+use crate::config::{self, Duty, Loaded};
 use crate::error::CliError;
 use crate::roles::{self, Role};
 use crate::run;
@@ -28,7 +28,7 @@ use crate::run;
 pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     let code = match &args.command {
-        Command::Run(run) => run::run(&load(&run.config)?, run.once, &args.global)?,
+        Command::Run(run) => run::run(&load_for(Duty::Run, &run.config)?, run.once, &args.global)?,
         Command::Watch(role) => play(Role::Watch, role, args)?,
         Command::Stage(role) => play(Role::Stage, role, args)?,
         Command::Sink(role) => play(Role::Sink, role, args)?,
@@ -38,7 +38,11 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
         Command::Feed(command) => feed::run(command, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,
-        Command::CheckConfig { file } => check_config::run(file, &mut out)?,
+        Command::CheckConfig(check) => check_config::run(check, &mut out)?,
+        Command::Config(ConfigCommand::Schema) => {
+            config_show::schema(&mut out)?;
+            ExitCode::SUCCESS
+        }
         Command::Config(ConfigCommand::Show { json, config }) => {
             config_show::run(&load(config)?, *json, &mut out)?;
             ExitCode::SUCCESS
@@ -65,12 +69,25 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
 }
 
 fn play(role: Role, given: &RoleArgs, args: &Args) -> Result<ExitCode, CliError> {
-    roles::run(role, &load(&given.config)?, given.listen, &args.global)
+    let duty = match role {
+        Role::Watch => Duty::Watch,
+        Role::Sink => Duty::Sink,
+        Role::Stage | Role::Web => Duty::Other,
+    };
+    roles::run(role, &load_for(duty, &given.config)?, given.listen, &args.global)
 }
 
 /// The configuration an argument names: that file, else `barid.toml` where it exists, else the defaults.
 fn load(argument: &ConfigArg) -> Result<Loaded, CliError> {
+    Ok(config::load(file_of(argument).as_deref(), &config::environment())?)
+}
+
+/// The same, with what this machine lacks for it.
+fn load_for(duty: Duty, argument: &ConfigArg) -> Result<Loaded, CliError> {
+    Ok(config::load_for(duty, file_of(argument).as_deref(), &config::environment())?)
+}
+
+fn file_of(argument: &ConfigArg) -> Option<PathBuf> {
     let here = Path::new("barid.toml");
-    let file: Option<PathBuf> = argument.config.clone().or_else(|| here.is_file().then(|| here.to_owned()));
-    Ok(config::load(file.as_deref(), &config::environment())?)
+    argument.config.clone().or_else(|| here.is_file().then(|| here.to_owned()))
 }

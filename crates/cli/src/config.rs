@@ -9,23 +9,32 @@ use std::path::{Path, PathBuf};
 
 use miette::NamedSource;
 
+mod check;
+mod declared;
 mod feeds;
 mod files;
+mod findings;
 mod kafka;
 mod paths;
 mod problem;
 mod reader;
+mod said;
+mod schema;
 mod sections;
 mod show;
 #[cfg(test)]
 mod tests;
+mod world;
 
+pub(crate) use check::{is_same_listener, is_usable_level};
 pub(crate) use feeds::FeedsSection;
 pub(crate) use files::{FileSource, Format};
 pub(crate) use kafka::{Delivery, KafkaSection};
 pub(crate) use problem::{Problem, Severity, nearest};
 pub(crate) use reader::{Env, Setting};
+pub(crate) use schema::schema;
 pub(crate) use show::{as_json, as_toml};
+pub(crate) use world::Duty;
 
 /// The commented file that `barid init` writes: every key with its default.
 pub(crate) const TEMPLATE: &str = include_str!("../../../config/barid.toml");
@@ -189,32 +198,87 @@ pub(crate) enum ConfigError {
     },
 }
 
+/// A text that was read and checked, with all that is wrong with it.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// The values; a bad one is replaced by its default.
+    loaded: Loaded,
+    /// What is wrong, in file order.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Examined {
+    /// Looks at this machine, too: what `duty` needs of it.
+    pub(crate) fn look_around(mut self, duty: Duty) -> Self {
+        let more = world::check(&self.loaded.config, &self.loaded.settings, duty);
+        // A key that cannot be read needs nothing.
+        let is_new = |problem: &Problem| !self.problems.iter().any(|known| known.is_about_the_same(problem));
+        let more: Vec<Problem> = more.into_iter().filter(is_new).collect();
+        self.problems.extend(more);
+        in_order(&mut self.problems);
+        self
+    }
+
+    /// The configuration, where no problem is an error.
+    pub(crate) fn settled(self) -> Result<Loaded, ConfigError> {
+        let Self { mut loaded, problems } = self;
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(ConfigError::Invalid {
+                problems,
+                source_code: named(loaded.file.as_deref(), loaded.text),
+            });
+        }
+        loaded.warnings = problems;
+        Ok(loaded)
+    }
+
+    /// What was read, whatever is wrong with it.
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+}
+
+fn in_order(problems: &mut [Problem]) {
+    problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
+}
+
 /// Reads `file`, lays the environment over it and checks it. Without a file there are only defaults and the environment.
 pub(crate) fn load(file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
-    let text = match file {
-        None => String::new(),
-        Some(path) => std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?,
-    };
-    parse(file, text, env)
+    parse(file, text_of(file)?, env)
+}
+
+/// The same, for a command that is about to use it: what this machine lacks is refused, too.
+pub(crate) fn load_for(duty: Duty, file: Option<&Path>, env: &Env) -> Result<Loaded, ConfigError> {
+    examine(file, text_of(file)?, env).look_around(duty).settled()
+}
+
+/// The text of a file.
+pub(crate) fn text_of(file: Option<&Path>) -> Result<String, ConfigError> {
+    let Some(path) = file else { return Ok(String::new()) };
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    crate::input::text(path, crate::input::OF_CONFIG).map_err(unreadable)
 }
 
 /// [`load`] on a text already read.
 pub(crate) fn parse(file: Option<&Path>, text: String, env: &Env) -> Result<Loaded, ConfigError> {
+    examine(file, text, env).settled()
+}
+
+/// Reads a text with everything that is wrong with it.
+pub(crate) fn examine(file: Option<&Path>, text: String, env: &Env) -> Examined {
     let read = sections::read(&text, env);
     let mut problems = read.problems;
+    problems.extend(check::check(&read.config, &read.settings, env));
     problems.extend(paths::check(&read.config, &read.settings));
-    problems.sort_by_key(|problem| problem.span.as_ref().map_or(usize::MAX, |span| span.start));
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(ConfigError::Invalid { problems, source_code: named(file, text) });
-    }
-    Ok(Loaded {
+    in_order(&mut problems);
+    let loaded = Loaded {
         config: read.config,
         settings: read.settings,
-        warnings: problems,
+        warnings: Vec::new(),
         file: file.map(Path::to_owned),
         text,
-    })
+    };
+    Examined { loaded, problems }
 }
 
 /// The text under the name that messages give it.

@@ -5,6 +5,7 @@ mod codes;
 mod commands;
 mod config;
 mod error;
+mod input;
 mod output;
 mod progress;
 mod roles;

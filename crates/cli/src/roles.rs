@@ -28,7 +28,7 @@ use self::attend::attend;
 use self::monitor::Monitor;
 use self::parts::{Part, Parts};
 use crate::args::Global;
-use crate::config::Loaded;
+use crate::config::{Loaded, is_same_listener};
 use crate::error::CliError;
 use crate::run::{BUILD, RunError, joined};
 use crate::signals::{self, STOP_LIMIT};
@@ -69,6 +69,12 @@ pub(crate) fn run(
     let config = &loaded.config;
     let brokers = loaded.brokers()?;
     let listen = address(role, loaded, listen)?;
+    if let (Role::Watch, Some(listen), Some(hubs)) = (role, listen, &config.feeds.websub)
+        && is_same_listener(listen, hubs.listen)
+    {
+        let expected = "free: `feeds.websub.listen` is the same address".to_owned();
+        return Err(CliError::Argument { object: "listen", value: listen.to_string(), expected });
+    }
     telemetry::start(&config.telemetry, global, &progress::bars());
     telemetry::tell_warnings(loaded);
     let control = Control::default();

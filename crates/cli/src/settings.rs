@@ -20,6 +20,7 @@ use barid_watcher::{Fields, FilesConfig};
 
 use crate::config::{Compression, Config, Delivery, FeedsSection, FileSource, Format, KafkaSection};
 use crate::error::CliError;
+use crate::input;
 use crate::roles::Role;
 use crate::run::RunError;
 
@@ -238,14 +239,15 @@ fn random() -> std::io::Result<[u8; 32]> {
 /// A file that cannot be read, or without certificates.
 pub(crate) fn trust(section: &FeedsSection) -> Result<Trust, CliError> {
     let Some(path) = &section.extra_ca else { return Ok(Trust::default()) };
-    let pem = std::fs::read(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
+    let pem = input::bytes(path, input::OF_CONFIG);
+    let pem = pem.map_err(|source| CliError::Read { path: path.clone(), source })?;
     Ok(Trust::default().with_pem(&pem).map_err(RunError::from)?)
 }
 
 /// Reads a list of feeds.
 pub(crate) fn list(path: &Path) -> Result<Vec<Outline>, CliError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    let text = input::text(path, input::OF_LIST)
+        .map_err(|source| CliError::Read { path: path.to_owned(), source })?;
     opml::parse(&text).map_err(|source| CliError::FeedList { path: path.to_owned(), source })
 }
 

@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::args::Global;
-use crate::config::{Loaded, LogFormat, TelemetryConfig};
+use crate::config::{Loaded, LogFormat, TelemetryConfig, is_usable_level};
 use crate::output;
 
 mod limiter;
@@ -69,7 +69,7 @@ where
 /// `-v` and `-q` go before BARID_LOG, which goes before the configuration.
 fn filter(config: &TelemetryConfig, global: &Global, from_env: Option<String>) -> EnvFilter {
     let directives = match (global.quiet, global.verbose) {
-        (0, 0) => from_env.unwrap_or_else(|| config.level.clone()),
+        (0, 0) => from_env.filter(|level| is_usable_level(level)).unwrap_or_else(|| config.level.clone()),
         (1, _) => "error".into(),
         (2.., _) => "off".into(),
         (0, 1) => "debug".into(),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::config::{Loaded, as_json, as_toml};
+use crate::config::{self, Loaded, as_json, as_toml};
 use crate::error::CliError;
 use crate::output;
 
@@ -14,5 +14,11 @@ pub(crate) fn run(loaded: &Loaded, json: bool, out: &mut impl Write) -> Result<(
     } else {
         out.write_all(as_toml(loaded).as_bytes())?;
     }
+    Ok(())
+}
+
+/// Prints the schema of a configuration.
+pub(crate) fn schema(out: &mut impl Write) -> Result<(), CliError> {
+    writeln!(out, "{:#}", config::schema())?;
     Ok(())
 }

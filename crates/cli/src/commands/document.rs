@@ -1,12 +1,12 @@
 //! One file read outside the log: what `parse` and `explain` work on.
 
-use std::io::Read;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use barid_record::{Collector, Hints, RawDocument, document_id};
 
 use crate::error::CliError;
+use crate::input;
 
 /// The source id of documents that were named on the command line.
 const SOURCE: &str = "parse";
@@ -21,13 +21,7 @@ pub(crate) fn now_ms() -> i64 {
 pub(super) fn read(path: &Path, charset: Option<&str>, now_ms: i64) -> Result<RawDocument, CliError> {
     let failed = |source| CliError::Read { path: path.to_owned(), source };
     let is_stdin = path == Path::new("-");
-    let body = if is_stdin {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
-        bytes
-    } else {
-        std::fs::read(path).map_err(failed)?
-    };
+    let body = input::bytes_or_stdin(path, input::OF_DOCUMENT).map_err(failed)?;
     let key = path.to_string_lossy().into_owned();
     let raw_sha256 = barid_core::raw_sha256(&body);
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

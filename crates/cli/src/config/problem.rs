@@ -29,6 +29,21 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
 }
 
+impl Problem {
+    /// Whether both are about the same bytes of the file: what cannot be read is not looked for.
+    pub(crate) fn is_about_the_same(&self, other: &Self) -> bool {
+        self.span.is_some() && self.span == other.span
+    }
+
+    /// Line and column of its first byte, from 1, the column in letters. None where it is about no place of the file.
+    pub(crate) fn place(&self, text: &str) -> Option<(usize, usize)> {
+        let before = text.get(..self.span.as_ref()?.start)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
+        Some((line, column))
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)

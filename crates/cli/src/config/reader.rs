@@ -7,7 +7,9 @@ use barid_log::LogError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::declared::{Declared, Kind};
 use super::problem::{Problem, Severity, nearest};
+use super::said::{as_list, hint_for, kind};
 
 /// Environment variables by name.
 pub(crate) type Env = BTreeMap<String, String>;
@@ -32,6 +34,14 @@ pub(crate) struct Setting {
     pub(crate) value: toml::Value,
     /// Where it came from.
     pub(crate) origin: Origin,
+    /// The bytes of a list's texts, where the file has them.
+    pub(crate) items: Vec<Range<usize>>,
+}
+
+impl Setting {
+    fn new(path: String, value: toml::Value, origin: Origin) -> Self {
+        Self { path, value, origin, items: Vec::new() }
+    }
 }
 
 /// A table being read. [`Reader::end`] refuses the keys nobody asked for.
@@ -52,11 +62,19 @@ pub(crate) struct Reader<'e> {
     pub(crate) settings: Vec<Setting>,
     /// Every problem met so far.
     pub(crate) problems: Vec<Problem>,
+    /// Every key asked for so far, with what it takes.
+    pub(crate) declared: Vec<Declared>,
 }
 
 impl<'e> Reader<'e> {
     pub(crate) fn new(env: &'e Env) -> Self {
-        Self { env, env_asked: BTreeSet::new(), settings: Vec::new(), problems: Vec::new() }
+        Self {
+            env,
+            env_asked: BTreeSet::new(),
+            settings: Vec::new(),
+            problems: Vec::new(),
+            declared: Vec::new(),
+        }
     }
 
     /// The document's root.
@@ -114,6 +132,7 @@ impl<'e> Reader<'e> {
         default: Option<&str>,
     ) -> String {
         let path = section.key_path(key);
+        self.declare(&path, Kind::Text { default: default.map(str::to_owned) });
         // Asked for also where the environment has it: a key of the file that nobody asks for is reported as unknown.
         let from_file = section.take(key);
         let (value, origin) = if let Some((name, value)) = self.env_value(section, key) {
@@ -137,7 +156,7 @@ impl<'e> Reader<'e> {
             }
             (default.unwrap_or_default().to_owned(), Origin::Default)
         };
-        self.settings.push(Setting { path, value: toml::Value::String(value.clone()), origin });
+        self.settings.push(Setting::new(path, toml::Value::String(value.clone()), origin));
         value
     }
 
@@ -150,6 +169,7 @@ impl<'e> Reader<'e> {
         range: RangeInclusive<u64>,
     ) -> u64 {
         let path = section.key_path(key);
+        self.declare(&path, Kind::Integer { default, range: range.clone() });
         let from_env = self.env_value(section, key);
         let from_file = section.take(key);
         let (digits, origin) = match (&from_env, from_file) {
@@ -172,13 +192,14 @@ impl<'e> Reader<'e> {
         });
         // TOML's integers end at 2^63 - 1; every range here ends below.
         let shown = i64::try_from(value).unwrap_or(i64::MAX);
-        self.settings.push(Setting { path, value: toml::Value::Integer(shown), origin });
+        self.settings.push(Setting::new(path, toml::Value::Integer(shown), origin));
         value
     }
 
     /// `true` or `false`.
     pub(crate) fn boolean(&mut self, section: &mut Section<'_>, key: &'static str, default: bool) -> bool {
         let path = section.key_path(key);
+        self.declare(&path, Kind::Boolean { default });
         let from_env = self.env_value(section, key);
         let from_file = section.take(key);
         let (value, origin) = match (from_env, from_file) {
@@ -197,7 +218,7 @@ impl<'e> Reader<'e> {
             self.problem("E0105", message, origin.span(), None);
             default
         });
-        self.settings.push(Setting { path, value: toml::Value::Boolean(value), origin });
+        self.settings.push(Setting::new(path, toml::Value::Boolean(value), origin));
         value
     }
 
@@ -209,6 +230,7 @@ impl<'e> Reader<'e> {
         key: &'static str,
     ) -> BTreeMap<String, String> {
         let section = self.table(parent, key);
+        self.declare(&section.path, Kind::Properties);
         let mut found = BTreeMap::new();
         if let Some(table) = section.table {
             self.flatten(&section.path, "", table, &mut found);
@@ -223,7 +245,7 @@ impl<'e> Reader<'e> {
         let texts: BTreeMap<_, _> =
             found.iter().map(|(name, (value, _))| (name.clone(), plain(value))).collect();
         for (name, (value, origin)) in found {
-            self.settings.push(Setting { path: property_path(&section.path, &name), value, origin });
+            self.settings.push(Setting::new(property_path(&section.path, &name), value, origin));
         }
         for (name, value) in &texts {
             if let Err(LogError::BadProperty { what, .. }) = barid_log::check_property(name, value) {
@@ -279,6 +301,11 @@ impl<'e> Reader<'e> {
     ) -> T {
         let (default_word, default) = choices[0];
         let word = self.text(section, key, default_word);
+        self.declared.pop();
+        self.declare(
+            &section.key_path(key),
+            Kind::Choice { words: choices.iter().map(|(word, _)| *word).collect() },
+        );
         if let Some((_, value)) = choices.iter().find(|(known, _)| *known == word) {
             return *value;
         }
@@ -291,7 +318,7 @@ impl<'e> Reader<'e> {
         default
     }
 
-    /// A list of texts.
+    /// A list of texts. In the environment: commas between them, or as TOML writes it.
     pub(crate) fn list(
         &mut self,
         section: &mut Section<'_>,
@@ -299,13 +326,29 @@ impl<'e> Reader<'e> {
         default: &[&str],
     ) -> Vec<String> {
         let path = section.key_path(key);
+        self.declare(&path, Kind::List { default: default.iter().map(|&item| item.to_owned()).collect() });
         let default = || default.iter().map(|&item| item.to_owned()).collect();
-        let (values, origin) = match section.take(key) {
-            None => (default(), Origin::Default),
-            Some(found) => (self.texts(&path, found).unwrap_or_else(default), Origin::File(found.span())),
+        let from_file = section.take(key);
+        let mut items = Vec::new();
+        let (values, origin) = match (self.env_value(section, key), from_file) {
+            (Some((name, value)), _) => {
+                let origin = Origin::Env(name);
+                let values = as_list(&value).unwrap_or_else(|| {
+                    let place = origin.named_in_message();
+                    self.problem("E0104", format!("`{path}`{place} must be a list of texts"), None, None);
+                    default()
+                });
+                (values, origin)
+            }
+            (None, Some(found)) => {
+                let spans = found.get_ref().as_array().into_iter().flat_map(|list| list.iter());
+                items = spans.map(Spanned::span).collect();
+                (self.texts(&path, found).unwrap_or_else(default), Origin::File(found.span()))
+            }
+            (None, None) => (default(), Origin::Default),
         };
         let shown = values.iter().cloned().map(toml::Value::String).collect();
-        self.settings.push(Setting { path, value: toml::Value::Array(shown), origin });
+        self.settings.push(Setting { items, ..Setting::new(path, toml::Value::Array(shown), origin) });
         values
     }
 
@@ -326,10 +369,7 @@ impl<'e> Reader<'e> {
 
     /// Refuses the value that `path` took, wherever it came from.
     pub(crate) fn refuse(&mut self, code: &'static str, path: &str, why: String, hint: Option<String>) {
-        let origin =
-            self.settings.iter().rev().find(|setting| setting.path == path).map(|setting| &setting.origin);
-        let place = origin.map(Origin::named_in_message).unwrap_or_default();
-        let span = origin.and_then(Origin::span);
+        let (place, span) = place_of(&self.settings, path);
         self.problem(code, format!("`{path}`{place}: {why}"), span, hint);
     }
 
@@ -377,12 +417,17 @@ impl<'e> Reader<'e> {
         span: Option<Range<usize>>,
         hint: Option<String>,
     ) {
+        let hint = Some(hint.unwrap_or_else(|| format!("`barid explain {code}` tells more")));
         self.problems.push(Problem { severity: Severity::Error, code, message, span, hint });
     }
 
     fn wrong_type(&mut self, path: &str, wanted: &str, found: &Spanned<DeValue<'_>>) {
         let message = format!("`{path}` must be {wanted}, not {}", kind(found.get_ref()));
-        self.problem("E0104", message, Some(found.span()), None);
+        self.problem("E0104", message, Some(found.span()), Some(hint_for(path, wanted, found.get_ref())));
+    }
+
+    fn declare(&mut self, path: &str, kind: Kind) {
+        self.declared.push(Declared { path: path.to_owned(), kind });
     }
 
     /// The variable that overrides this key, if it is set. Keys of arrays have none.
@@ -453,14 +498,15 @@ fn plain(value: &toml::Value) -> String {
     }
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+/// Where the value of a key, or of a list's text such as `feeds.watch[2]`, came from: words for a message, and the bytes of the file.
+pub(super) fn place_of(settings: &[Setting], path: &str) -> (String, Option<Range<usize>>) {
+    let of = |path: &str| settings.iter().rev().find(|setting| setting.path == path);
+    if let Some(setting) = of(path) {
+        return (setting.origin.named_in_message(), setting.origin.span());
     }
+    let item = path.strip_suffix(']').and_then(|open| open.rsplit_once('['));
+    let Some((list, index)) = item else { return (String::new(), None) };
+    let Some(setting) = of(list) else { return (String::new(), None) };
+    let span = index.parse().ok().and_then(|index: usize| setting.items.get(index).cloned());
+    (setting.origin.named_in_message(), span.or(setting.origin.span()))
 }

@@ -1,11 +1,12 @@
 //! Every section of the file, key by key: this is the list of what can be configured, with defaults and limits.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::Path;
 
 use toml::de::DeTable;
-use tracing_subscriber::EnvFilter;
 
+use super::declared::Declared;
 use super::problem::Problem;
 use super::reader::{Env, Origin, Reader, Section, Setting};
 use super::{
@@ -32,6 +33,7 @@ pub(super) struct Read {
     pub(super) config: Config,
     pub(super) settings: Vec<Setting>,
     pub(super) problems: Vec<Problem>,
+    pub(super) declared: Vec<Declared>,
 }
 
 /// Reads a whole file.
@@ -39,7 +41,8 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
     let mut reader = Reader::new(env);
     let (document, syntax) = DeTable::parse_recoverable(text);
     for error in &syntax {
-        reader.problem("E0102", error.message().to_owned(), error.span(), None);
+        let hint = "texts stand in quotes, a table's name in brackets, and each key stands once, on a line of its own";
+        reader.problem("E0102", error.message().to_owned(), error.span(), Some(hint.to_owned()));
     }
     let mut root = reader.root(document.get_ref());
     let data_dir = reader.text(&mut root, "data_dir", "barid-data");
@@ -63,10 +66,20 @@ pub(super) fn read(text: &str, env: &Env) -> Read {
     if syntax.is_empty() {
         reader.end(&root);
     } else {
-        reader.problems.truncate(syntax.len());
+        let line_of = |span: &Option<Range<usize>>| {
+            span.as_ref().map(|span| text.get(..span.start).map_or(0, |before| before.matches('\n').count()))
+        };
+        let broken: Vec<_> = syntax.iter().map(|error| line_of(&error.span())).collect();
+        let is_sure = |problem: &Problem| {
+            problem.code == "E0102"
+                || problem.span.is_some()
+                    && problem.code != "E0106"
+                    && !broken.contains(&line_of(&problem.span))
+        };
+        reader.problems.retain(is_sure);
     }
     reader.end_env(&RESERVED_ENV);
-    Read { config, settings: reader.settings, problems: reader.problems }
+    Read { config, settings: reader.settings, problems: reader.problems, declared: reader.declared }
 }
 
 fn watch(reader: &mut Reader<'_>, root: &mut Section<'_>) -> WatchConfig {
@@ -145,10 +158,5 @@ fn telemetry(reader: &mut Reader<'_>, root: &mut Section<'_>) -> TelemetryConfig
     let level = reader.text(&mut section, "level", "info");
     let format = reader.choice(&mut section, "format", &formats);
     reader.end(&section);
-    if let Err(error) = EnvFilter::try_new(&level) {
-        let hint =
-            "error, warn, info, debug or trace, or directives such as \"info,barid_log=debug\"".to_owned();
-        reader.refuse("E0105", "telemetry.level", error.to_string(), Some(hint));
-    }
     TelemetryConfig { level, format }
 }
