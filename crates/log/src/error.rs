@@ -17,10 +17,12 @@ pub enum LogError {
         source: io::Error,
     },
     /// Another process holds the folder.
-    #[error("open {}: another process is using this folder", dir.display())]
+    #[error("open {}: {holder} is using this folder", dir.display())]
     Locked {
         /// The folder.
         dir: PathBuf,
+        /// Who has it, in words: the number and command of the process where they are known.
+        holder: String,
     },
     /// The group has a live worker already.
     #[error("join group {group}: it has a live worker already")]
@@ -267,7 +269,7 @@ impl LogError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { .. } => "check the disk and the permissions of the data folder, then start again",
-            Self::Locked { .. } => "stop the other process, or give this one its own data folder",
+            Self::Locked { .. } => "stop that process, or give this one its own data folder",
             Self::GroupBusy { .. } => "give each worker its own group, or wait until the first one has gone",
             Self::UnknownTable { .. } => "name the table in the worker's specification",
             Self::UnknownPartition { .. } => "the embedded log has one partition a topic: 0",

@@ -18,6 +18,7 @@ mod control;
 mod embedded;
 mod error;
 mod failpoint;
+mod folder_lock;
 mod kafka;
 
 pub use api::{

@@ -45,6 +45,15 @@ impl SinkError {
         move |source| Self::Io { operation, path, source }
     }
 
+    /// Whether the sink waited for space on the disk, and its patience ended.
+    pub fn is_storage_full(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => crate::patient::is_full(source),
+            Self::Log(LogError::StorageFull { .. }) => true,
+            Self::AheadOfLog { .. } | Self::Metrics(_) | Self::Log(_) => false,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -47,6 +47,8 @@ pub struct JsonlConfig {
     pub rotate_after: Duration,
     /// zstd level of `.jsonl.zst` files; `None` writes plain `.jsonl`.
     pub zstd_level: Option<i32>,
+    /// How long a full disk is waited for before the sink fails. `None` waits as long as it takes.
+    pub space_patience: Option<Duration>,
 }
 
 impl Default for JsonlConfig {
@@ -56,6 +58,7 @@ impl Default for JsonlConfig {
             rotate_bytes: 64 << 20,
             rotate_after: Duration::from_secs(5),
             zstd_level: None,
+            space_patience: None,
         }
     }
 }
@@ -84,7 +87,11 @@ pub fn run(
     metrics: &Metrics,
     control: &Control,
 ) -> Result<Summary, SinkError> {
-    let patience = Patience { control: control.clone(), storage_full: metrics.storage_full.clone() };
+    let patience = Patience {
+        control: control.clone(),
+        storage_full: metrics.storage_full.clone(),
+        most: config.space_patience,
+    };
     let finishing = patience.clone();
     let finish = move |jobs: Receiver<Written>, done: SyncSender<Result<Finished, SinkError>>| {
         finisher(&config.dir, &finishing, metrics, &jobs, &done);

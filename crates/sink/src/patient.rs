@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barid_log::{Control, Wish};
 use prometheus::IntGauge;
@@ -35,15 +35,20 @@ impl Write for PatientFile {
 pub(crate) struct Patience {
     pub(crate) control: Control,
     pub(crate) storage_full: IntGauge,
+    /// `None` waits as long as it takes.
+    pub(crate) most: Option<Duration>,
 }
 
 impl Patience {
-    /// Repeats `step` while it fails for want of space; gives the failure back only when barid was asked to stop.
+    /// Repeats `step` while it fails for want of space; gives the failure back only when barid was asked to stop, or patience ends.
     pub(crate) fn wait_for_space<T>(&self, mut step: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         let mut wait = FIRST_WAIT;
+        let started = Instant::now();
+        let may_wait =
+            || self.control.wish() < Wish::Stop && self.most.is_none_or(|most| started.elapsed() < most);
         loop {
             match step() {
-                Err(error) if is_full(&error) && self.control.wish() < Wish::Stop => {
+                Err(error) if is_full(&error) && may_wait() => {
                     if self.storage_full.get() == 0 {
                         tracing::error!(%error, "disk full: the sink waits for space, nothing is lost");
                         self.storage_full.set(1);
@@ -63,6 +68,6 @@ impl Patience {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

@@ -46,6 +46,7 @@ fn config(dir: &Path) -> JsonlConfig {
         rotate_bytes: 2_000,
         rotate_after: Duration::from_secs(3600),
         zstd_level: None,
+        ..JsonlConfig::default()
     }
 }
 

@@ -62,6 +62,8 @@ pub struct EmbeddedConfig {
     pub retention: Retention,
     /// Groups that must have read before messages may go.
     pub required: Vec<Required>,
+    /// How long a full disk is waited for before the log stops. `None` waits as long as it takes.
+    pub space_patience: Option<Duration>,
 }
 
 impl EmbeddedConfig {
@@ -87,6 +89,7 @@ impl Default for EmbeddedConfig {
             journal_bytes: 64 * MIB,
             retention: Retention { topic_bytes: 16 << 30, age: None },
             required: Vec::new(),
+            space_patience: None,
         }
     }
 }

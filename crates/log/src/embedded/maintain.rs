@@ -23,8 +23,9 @@ pub(crate) fn run(shared: &Arc<Shared>) -> Result<(), LogError> {
         lock(&shared.maintenance).busy = false;
         shared.maintained.notify_all();
         match completed {
-            // Only when the log closes: the journal still has everything.
-            Ok(()) | Err(LogError::StorageFull { .. }) => {}
+            Ok(()) => {}
+            // The journal still has everything.
+            Err(LogError::StorageFull { .. }) if lock(&shared.queue).closing => {}
             Err(error) => return Err(error),
         }
     }

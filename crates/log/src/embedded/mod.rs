@@ -32,8 +32,7 @@ mod topic;
 mod wire;
 mod worker;
 
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::File;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -44,8 +43,8 @@ use prometheus::Registry;
 pub use config::{Codec, EmbeddedConfig, Required, Retention};
 pub use reader::EmbeddedReader;
 
-use crate::LogError;
 use crate::api::{Limit, Log, LogStatus, Message, Worker, WorkerSpec};
+use crate::{LogError, folder_lock};
 use commit::Committer;
 use cursor::{Cursor, Room};
 use metrics::Metrics;
@@ -87,7 +86,7 @@ impl Embedded {
     pub fn open(config: EmbeddedConfig, registry: &Registry) -> Result<Self, LogError> {
         let metrics = Metrics::register(registry)?;
         disk::create_dir(&config.dir)?;
-        let lock_file = lock_dir(&config.dir)?;
+        let lock_file = folder_lock::take(&config.dir)?;
         let recovered = recovery::recover(&config)?;
         metrics.recovered_frames.inc_by(recovered.frames);
         metrics.state_bytes.set(recovered.state.disk_bytes() as i64);
@@ -172,18 +171,6 @@ impl Log for Embedded {
 
     fn status(&self) -> Result<LogStatus, LogError> {
         Ok(self.shared.status())
-    }
-}
-
-/// Takes the lock of the folder; the operating system lets it go with the process.
-fn lock_dir(dir: &Path) -> Result<File, LogError> {
-    let path = dir.join("LOCK");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(|source| LogError::io("open", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LogError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(LogError::io("lock", &path, source)),
     }
 }
 

@@ -153,13 +153,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Runs `attempt` until it does not fail for lack of space, waiting longer each time. Gives up only when the log closes.
+    /// Runs `attempt` until it does not fail for lack of space, waiting longer each time. Gives up when the log closes, or its patience ends.
     pub(crate) fn with_space<T>(
         &self,
         waiting: &AtomicBool,
         mut attempt: impl FnMut() -> Result<T, LogError>,
     ) -> Result<T, LogError> {
         let mut pause = Duration::from_millis(20);
+        let started = Instant::now();
         loop {
             match attempt() {
                 Err(error @ LogError::StorageFull { .. }) => {
@@ -168,7 +169,8 @@ impl Shared {
                     }
                     self.metrics.storage_full.set(1);
                     let queue = lock(&self.queue);
-                    if queue.closing {
+                    let is_over = self.config.space_patience.is_some_and(|most| started.elapsed() >= most);
+                    if queue.closing || is_over {
                         return Err(error);
                     }
                     drop(wait_until(&self.work, queue, Instant::now() + pause));

@@ -1,7 +1,7 @@
 //! What the workers of one process share: the cluster, this process's place on disk and its name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use super::config::KafkaConfig;
 use super::metrics::Metrics;
 use super::sync::lock;
 use super::topics::Known;
-use crate::LogError;
+use crate::{LogError, folder_lock};
 
 /// Processes that may share one configured folder.
 const SLOTS: usize = 64;
@@ -234,16 +234,14 @@ impl Slot {
         for number in 0..SLOTS {
             let dir = dir.join(number.to_string());
             std::fs::create_dir_all(&dir).map_err(|source| LogError::io("make", &dir, source))?;
-            let path = dir.join("LOCK");
-            let file = File::options().create(true).truncate(false).write(true).open(&path);
-            let file = file.map_err(|source| LogError::io("open", &path, source))?;
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { number, dir, _lock: file }),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => return Err(LogError::io("lock", &path, source)),
+            match folder_lock::take(&dir) {
+                Ok(file) => return Ok(Self { number, dir, _lock: file }),
+                Err(LogError::Locked { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        Err(LogError::Locked { dir: dir.to_owned() })
+        let holder = "every process that may share it".to_owned();
+        Err(LogError::Locked { dir: dir.to_owned(), holder })
     }
 
     /// The name kept here: random, made once.

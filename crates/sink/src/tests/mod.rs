@@ -25,6 +25,7 @@ fn config(dir: &TempDir) -> JsonlConfig {
         rotate_bytes: 1_000,
         rotate_after: Duration::from_secs(3600),
         zstd_level: None,
+        ..JsonlConfig::default()
     }
 }
 
@@ -116,7 +117,8 @@ fn around<'a>(
     metrics: &'a Metrics,
     control: &Control,
 ) -> Around<'a> {
-    let patience = Patience { control: control.clone(), storage_full: metrics.storage_full.clone() };
+    let patience =
+        Patience { control: control.clone(), storage_full: metrics.storage_full.clone(), most: None };
     Around { config, log_end, metrics, patience }
 }
 
