@@ -4,6 +4,7 @@ mod feed;
 mod feeds;
 mod roles;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 use crate::config::LogFormat;
 use crate::error::exit;
+use crate::output;
 
 pub(crate) use feed::{FeedCommand, FeedLintArgs, FeedParseArgs};
 pub(crate) use feeds::FeedsCommand;
@@ -27,6 +29,7 @@ Exit status:
   70   barid has a fault: please report it
   74   reading or writing failed
   75   stopping took too long; nothing is lost, the next start goes on from there
+  76   `run --once` did not finish: it was interrupted, or the disk stayed full; the next run goes on
   78   the configuration is wrong
   130  forced to stop by a second interrupt
 
@@ -216,6 +219,9 @@ pub(crate) struct RunArgs {
     /// Read everything there is, write its records, exit
     #[arg(long)]
     pub(crate) once: bool,
+    /// With --once: a disk that stays full for so many seconds ends the run with 76
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "once")]
+    pub(crate) wait_for_space: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -349,9 +355,47 @@ impl Command {
     }
 }
 
+/// How standard error looks before a configuration is read: as the command line says, else as the environment does.
+pub(crate) fn early_format(words: &[OsString]) -> LogFormat {
+    let of = |word: &str| LogFormat::from_str(word, true).ok();
+    let said = words.iter().enumerate().find_map(|(index, word)| {
+        let word = word.to_str()?;
+        match word.strip_prefix("--log-format")? {
+            "" => of(words.get(index + 1)?.to_str()?),
+            rest => of(rest.strip_prefix('=')?),
+        }
+    });
+    let from_env = || of(&std::env::var("BARID_TELEMETRY_FORMAT").ok()?);
+    said.or_else(from_env).unwrap_or(LogFormat::Text)
+}
+
 /// Prints what clap has to say: help and version are successes, anything else is a wrong command line.
 pub(crate) fn answer(error: &clap::Error) -> ExitCode {
-    // A reader that went away is no failure either.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        // A reader that went away is no failure.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if output::lines::is_json() {
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        output::complaint(text, "barid --help");
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(exit::USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_known_before_anything_is_read() {
+        let format = |words: &[&str]| early_format(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(format(&["barid", "--log-format", "json", "run"]), LogFormat::Json);
+        assert_eq!(format(&["barid", "rum", "--log-format=JSON"]), LogFormat::Json);
+        assert_eq!(format(&["barid", "--log-format", "text"]), LogFormat::Text);
+        assert_eq!(format(&["barid", "--log-format"]), LogFormat::Text);
+    }
 }

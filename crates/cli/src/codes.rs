@@ -181,6 +181,11 @@ pub(crate) const CODES: &[Code] = &[
         "The command looks at the log of `data_dir`, and there is none. Run `barid run` first, or name the configuration whose log is meant.",
     ),
     code(
+        "E0210",
+        "run --once did not finish",
+        "It was interrupted before everything was read, or the disk was full for longer than --wait-for-space. Nothing is lost or doubled: the next run goes on from there.",
+    ),
+    code(
         "E0301",
         "the log failed",
         "The operating system refused an operation on the data folder. Check the disk and the permissions, then start again: what was committed is safe.",

@@ -14,11 +14,14 @@ mod rejected;
 mod store;
 mod topics;
 
+pub(crate) use document::now_ms;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::args::{Args, Command, ConfigArg, ConfigCommand, RoleArgs};
+use crate::args::{Args, Command, ConfigArg, ConfigCommand, RoleArgs, RunArgs};
 use crate::config::{self, Duty, Loaded};
 use crate::error::CliError;
 use crate::roles::{self, Role};
@@ -28,7 +31,7 @@ use crate::run;
 pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     let mut out = std::io::stdout().lock();
     let code = match &args.command {
-        Command::Run(run) => run::run(&load_for(Duty::Run, &run.config)?, run.once, &args.global)?,
+        Command::Run(run) => run::run(&load_for(Duty::Run, &run.config)?, once(run), &args.global)?,
         Command::Watch(role) => play(Role::Watch, role, args)?,
         Command::Stage(role) => play(Role::Stage, role, args)?,
         Command::Sink(role) => play(Role::Sink, role, args)?,
@@ -66,6 +69,11 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
     };
     out.flush()?;
     Ok(code)
+}
+
+/// How long a run that ends by itself waits for space on the disk; none goes on for ever.
+fn once(args: &RunArgs) -> Option<Duration> {
+    args.once.then(|| Duration::from_secs(args.wait_for_space))
 }
 
 fn play(role: Role, given: &RoleArgs, args: &Args) -> Result<ExitCode, CliError> {

@@ -21,6 +21,8 @@ pub(crate) mod exit {
     pub(crate) const SOFTWARE: u8 = 70;
     pub(crate) const IO: u8 = 74;
     pub(crate) const TEMPORARY: u8 = 75;
+    /// `run --once` did not finish.
+    pub(crate) const UNFINISHED: u8 = 76;
     pub(crate) const CONFIG: u8 = 78;
     /// A check found something.
     pub(crate) const FOUND: u8 = 1;
@@ -114,6 +116,12 @@ pub(crate) enum CliError {
         /// The folder.
         dir: PathBuf,
     },
+    /// `run --once` ended before everything was read and written.
+    #[error("run --once did not finish: {why}")]
+    Unfinished {
+        /// Interrupted, or what the disk had no space for.
+        why: String,
+    },
     /// The pipeline, while it ran.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -137,6 +145,7 @@ impl CliError {
             Self::Log(error) => error.code(),
             Self::Web(error) => error.code(),
             Self::NoLog { .. } => "E0209",
+            Self::Unfinished { .. } => "E0210",
             Self::Run(error) => error.code(),
         }
     }
@@ -156,6 +165,12 @@ impl CliError {
                 Some("run `barid run` first, or name the right `data_dir` with --config".into())
             }
             Self::Run(error) => error.hint().map(Into::into),
+            Self::Unfinished { .. } => {
+                Some("run it again: what was committed is safe, and the rest is read then".into())
+            }
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+                Some("name a smaller file, or a part of it".into())
+            }
             Self::Read { .. } | Self::Write { .. } => Some("check the path and its permissions".into()),
             Self::System { .. } => Some("check the limits of this process (ulimit -a)".into()),
             Self::Config(ConfigError::Invalid { .. })
@@ -181,6 +196,7 @@ impl CliError {
             | Self::System { .. }
             | Self::Record(_)
             | Self::Web(_)
+            | Self::Unfinished { .. }
             | Self::NoLog { .. } => None,
         }
     }
@@ -199,6 +215,7 @@ impl CliError {
             Self::System { .. } => exit::UNAVAILABLE,
             Self::Log(_) => exit::IO,
             Self::NoLog { .. } => exit::UNAVAILABLE,
+            Self::Unfinished { .. } => exit::UNFINISHED,
             Self::Record(_) => exit::SOFTWARE,
             Self::Web(_) => exit::UNAVAILABLE,
             Self::Run(RunError::Fault { .. }) => exit::SOFTWARE,

@@ -15,6 +15,7 @@ mod signals;
 mod summary;
 mod telemetry;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -26,7 +27,10 @@ use crate::error::CliError;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    output::lines::choose(args::early_format(&words));
+    output::lines::tell_panics();
+    let args = match Args::try_parse_from(words) {
         Ok(args) => args,
         Err(error) => return args::answer(&error),
     };

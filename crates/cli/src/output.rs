@@ -1,5 +1,7 @@
 //! Standard output and standard error: colour, carets, and nothing a page could smuggle into a terminal.
 
+pub(crate) mod lines;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -53,6 +55,9 @@ pub(crate) fn shortened(text: &str, letters: usize) -> Cow<'_, str> {
 
 /// Prints an error with its carets, code and hint.
 pub(crate) fn report(error: &CliError) {
+    if lines::is_json() {
+        return print(&lines::of_error(error));
+    }
     let mut text = String::new();
     if handler().render_report(&mut text, error).is_err() {
         let _ = write!(text, "{error}");
@@ -64,6 +69,10 @@ pub(crate) fn report(error: &CliError) {
 pub(crate) fn warn(loaded: &Loaded) {
     let source = named(loaded.file.as_deref(), loaded.text.clone());
     for warning in &loaded.warnings {
+        if lines::is_json() {
+            print(&lines::of_problem(warning, source.name(), &loaded.text));
+            continue;
+        }
         let mut text = String::new();
         let report = miette::Report::new(warning.clone()).with_source_code(source.clone());
         if handler().render_report(&mut text, report.as_ref()).is_ok() {
@@ -74,12 +83,25 @@ pub(crate) fn warn(loaded: &Loaded) {
 
 fn handler() -> GraphicalReportHandler {
     let theme = if stderr_color() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    GraphicalReportHandler::new_themed(theme).with_width(100)
+    // Our messages hold their cause: below them it would stand a second time.
+    GraphicalReportHandler::new_themed(theme).with_width(100).without_cause_chain()
 }
 
 /// Prints a line for people.
 pub(crate) fn message(text: &str) {
+    if lines::is_json() {
+        return print(&lines::line("INFO", text, serde_json::Map::new()));
+    }
     print(&format!("{text}\n"));
+}
+
+/// Prints what is wrong with something that was looked at, and what to do.
+pub(crate) fn complaint(text: &str, hint: &str) {
+    if lines::is_json() {
+        let fields = lines::object(serde_json::json!({ "hint": hint }));
+        return print(&lines::line("ERROR", text, fields));
+    }
+    print(&format!("{text}\n  hint: {hint}\n"));
 }
 
 /// When standard error is gone there is nobody left to tell.

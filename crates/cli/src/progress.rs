@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
+
 /// How far a run is. Plain totals since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
@@ -37,7 +39,7 @@ pub(crate) fn bars() -> MultiProgress {
 impl Progress {
     /// A bar for a run that ends by itself. With `wanted` false, or without a terminal, it stays invisible.
     pub(crate) fn new(bars: &MultiProgress, wanted: bool) -> Self {
-        let bar = if wanted && std::io::stderr().is_terminal() {
+        let bar = if wanted && std::io::stderr().is_terminal() && !output::lines::is_json() {
             bars.add(ProgressBar::new(0))
         } else {
             ProgressBar::hidden()

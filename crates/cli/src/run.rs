@@ -9,13 +9,13 @@
 //! stop; what is committed is durable, and the next start goes on from there.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use barid_log::{Control, Embedded, Log, LogError, Wish};
+use barid_log::{Control, Embedded, EmbeddedConfig, Log, LogError, Wish};
 use barid_record::{Reason, Topic};
-use barid_sink::SinkError;
+use barid_sink::{JsonlConfig, SinkError};
 use barid_stage::StageError;
 use barid_watcher::WatcherError;
 use barid_watcher::feeds::{FeedMetrics, FeedsConfig, FeedsSummary};
@@ -85,10 +85,10 @@ impl RunError {
     }
 }
 
-/// Runs the pipeline until a signal, or with `once` until the folders are drained.
-pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCode, CliError> {
+/// Runs the pipeline until a signal, or with `once` until the folders are drained; so long it waits then for space on a full disk.
+pub(crate) fn run(loaded: &Loaded, once: Option<Duration>, global: &Global) -> Result<ExitCode, CliError> {
     let started = Instant::now();
-    let config = &loaded.config;
+    let (config, patience, once) = (&loaded.config, once, once.is_some());
     let bars = progress::bars();
     telemetry::start(&config.telemetry, global, &bars);
     telemetry::tell_warnings(loaded);
@@ -97,13 +97,16 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
     }
     let registry = Registry::new();
     barid_web::register_process(&registry, &BUILD)?;
-    let log = Arc::new(Embedded::open(settings::embedded(config), &registry)?);
+    let embedded = EmbeddedConfig { space_patience: patience, ..settings::embedded(config) };
+    let log = Arc::new(Embedded::open(embedded, &registry)?);
     let has_feeds = config.feeds.is_used();
     let controls = Controls {
         loops: LOOPS + usize::from(has_feeds),
         sources: Arc::new(AtomicUsize::new(1 + usize::from(has_feeds))),
         ..Controls::default()
     };
+    let stopping = controls.clone();
+    signals::watch(STOP_LIMIT, move || stopping.drain_then_stop())?;
     let server = match config.web.listen {
         Some(listen) if !once || config.web.chosen => {
             let shown = registry.clone();
@@ -112,28 +115,63 @@ pub(crate) fn run(loaded: &Loaded, once: bool, global: &Global) -> Result<ExitCo
         }
         Some(_) | None => None,
     };
-    let stopping = controls.clone();
-    signals::watch(STOP_LIMIT, move || stopping.drain_then_stop())?;
     if once {
         controls.watcher.ask(Wish::Drain);
         controls.feeds.ask(Wish::Drain);
     }
     let progress = Progress::new(&bars, once);
-    let result =
-        Pipeline { config, log: log.as_ref(), registry: &registry, controls: &controls, progress: &progress }
-            .run();
+    let pipeline = Pipeline {
+        config,
+        log: log.as_ref(),
+        registry: &registry,
+        controls: &controls,
+        progress: &progress,
+        patience,
+    };
+    let result = pipeline.run();
     progress.finish();
+    let unfinished = if once { unfinished(&result, log.as_ref(), &controls, patience) } else { None };
     if let Some(server) = server {
         server.stop();
     }
-    let mut summary = result?;
+    let mut summary = match (result, &unfinished) {
+        (Ok(summary), _) => summary,
+        (Err(_), Some(why)) => return Err(CliError::Unfinished { why: why.clone() }),
+        (Err(error), None) => return Err(error),
+    };
     // Whoever held the log beside us (the readiness probe) is gone: the last owner drains and checkpoints it.
     if let Ok(log) = Arc::try_unwrap(log).map_err(drop) {
         log.close()?;
     }
     summary.duration = started.elapsed();
-    summary.write(&mut std::io::stderr().lock())?;
-    Ok(ExitCode::SUCCESS)
+    summary.tell()?;
+    match unfinished {
+        Some(why) => Err(CliError::Unfinished { why }),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Why a run that should end by itself has not done all it should.
+fn unfinished(
+    result: &Result<Summary, CliError>,
+    log: &Embedded,
+    controls: &Controls,
+    patience: Option<Duration>,
+) -> Option<String> {
+    let status = log.status().ok()?;
+    match result {
+        Ok(summary) => {
+            let waits = status.lags.iter().any(|lag| lag.messages > 0) || summary.unaccounted() > 0;
+            let was_cut = controls.interrupted.load(Ordering::Acquire);
+            let was_reading = controls.interrupted_reading.load(Ordering::Acquire);
+            (was_reading || was_cut && waits).then(|| "it was interrupted".to_owned())
+        }
+        Err(error) => {
+            let sinks = matches!(error, CliError::Run(RunError::Sink(error)) if error.is_storage_full());
+            let waited = patience.unwrap_or_default().as_secs();
+            (sinks || status.storage_full).then(|| format!("the disk stayed full for {waited} s: {error}"))
+        }
+    }
 }
 
 /// What this binary was made of.
@@ -184,6 +222,10 @@ struct Controls {
     sources: Arc<AtomicUsize>,
     /// How many should run.
     loops: usize,
+    /// Told to end before it ended by itself.
+    interrupted: Arc<AtomicBool>,
+    /// The same, while documents were still being read.
+    interrupted_reading: Arc<AtomicBool>,
 }
 
 /// The watcher, the stage and the sink.
@@ -196,6 +238,8 @@ impl Controls {
     /// The watcher ends now, and everything down the line has what it found; after the limit all stop where they are, with the rest
     /// left in the log for the next run.
     fn drain_then_stop(self) {
+        self.interrupted.store(self.running.load(Ordering::Acquire) > 0, Ordering::Release);
+        self.interrupted_reading.store(self.sources.load(Ordering::Acquire) > 0, Ordering::Release);
         self.watcher.ask(Wish::Stop);
         self.feeds.ask(Wish::Stop);
         std::thread::spawn(move || {
@@ -244,6 +288,8 @@ struct Pipeline<'a> {
     registry: &'a Registry,
     controls: &'a Controls,
     progress: &'a Progress,
+    /// How long a full disk is waited for; none waits as long as it takes.
+    patience: Option<Duration>,
 }
 
 impl Pipeline<'_> {
@@ -354,7 +400,7 @@ impl Pipeline<'_> {
     fn sink(&self, metrics: &barid_sink::Metrics) -> Result<barid_sink::Summary, CliError> {
         let worker = self.log.worker(barid_sink::spec())?;
         let log_end = |partition| self.log.end(Topic::Records, partition);
-        let config = settings::sink(self.config);
+        let config = JsonlConfig { space_patience: self.patience, ..settings::sink(self.config) };
         Ok(barid_sink::run(&config, worker, &log_end, metrics, &self.controls.sink)
             .map_err(RunError::from)?)
     }

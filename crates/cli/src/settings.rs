@@ -163,6 +163,7 @@ pub(crate) fn sink(config: &Config) -> JsonlConfig {
         rotate_bytes: if cfg!(feature = "failpoints") { 400 << 10 } else { config.jsonl.rotate_bytes },
         rotate_after: Duration::from_secs(config.jsonl.rotate_seconds),
         zstd_level: config.jsonl.zstd_level,
+        ..JsonlConfig::default()
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use barid_record::Verdict;
 use indicatif::{HumanBytes, HumanCount};
 
+use crate::output::lines;
+
 /// What a run did. `documents == verdicts + rejected`: every document that came in is accounted for once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
@@ -36,6 +38,36 @@ impl Summary {
     pub(crate) fn unaccounted(&self) -> u64 {
         let accounted = self.verdicts.iter().sum::<u64>() + self.rejected.values().sum::<u64>();
         self.documents.saturating_sub(accounted)
+    }
+
+    /// Says it on standard error.
+    pub(crate) fn tell(&self) -> io::Result<()> {
+        let mut stderr = io::stderr().lock();
+        if lines::is_json() { stderr.write_all(self.as_json().as_bytes()) } else { self.write(&mut stderr) }
+    }
+
+    /// It as one line for machines.
+    fn as_json(&self) -> String {
+        let mut text = Vec::new();
+        // Writing to memory does not fail.
+        let _ = self.write(&mut text);
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let verdicts =
+            Verdict::ALL.into_iter().zip(self.verdicts).map(|(verdict, count)| (verdict.name(), count));
+        let verdicts: BTreeMap<&str, u64> = verdicts.collect();
+        let fields = serde_json::json!({
+            "documents": self.documents,
+            "bytes": self.bytes,
+            "seconds": self.duration.as_secs_f64(),
+            "verdicts": verdicts,
+            "rejected": self.rejected,
+            "related": self.related,
+            "records": self.records,
+            "files": self.files,
+            "records_dir": self.records_dir.display().to_string(),
+            "waiting": self.unaccounted(),
+        });
+        lines::line("INFO", text.trim_end(), lines::object(fields))
     }
 
     /// Writes it for people.

@@ -29,6 +29,7 @@ use limiter::{Admission, Limiter};
 pub(crate) fn start(config: &TelemetryConfig, global: &Global, bars: &MultiProgress) {
     let filter = filter(config, global, std::env::var("BARID_LOG").ok());
     let format = global.log_format.unwrap_or(config.format);
+    output::lines::choose(format);
     let layer = layer(format, output::stderr_color(), BesideBars(bars.clone()));
     let _ = tracing::subscriber::set_global_default(Registry::default().with(layer.with_filter(filter)));
 }
@@ -149,9 +150,12 @@ impl<F> Limited<F> {
     fn note(&self, writer: &mut Writer<'_>, hidden: u64, event: &Event<'_>) -> fmt::Result {
         let target = event.metadata().target();
         if self.json {
+            let now = barid_record::rfc3339(crate::commands::now_ms());
             let fields = serde_json::json!({ "message": "lines like the last one were hidden before it", "hidden": hidden });
             let level = event.metadata().level().as_str();
-            writeln!(writer, "{}", serde_json::json!({ "level": level, "fields": fields, "target": target }))
+            let line =
+                serde_json::json!({ "timestamp": now, "level": level, "fields": fields, "target": target });
+            writeln!(writer, "{line}")
         } else {
             writeln!(writer, "  {hidden} lines like this one ({target}) were hidden before it")
         }

@@ -14,7 +14,7 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 31] = [
+const PAGES: [&[&str]; 32] = [
     &[],
     &["run"],
     &["watch"],
@@ -41,6 +41,7 @@ const PAGES: [&[&str]; 31] = [
     &["check-config"],
     &["config"],
     &["config", "show"],
+    &["config", "schema"],
     &["init"],
     &["completions"],
     &["man"],

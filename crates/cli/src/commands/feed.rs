@@ -5,7 +5,7 @@ mod json;
 mod lint;
 mod view;
 
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ use barid_feed::Options;
 
 use crate::args::{FeedCommand, FeedParseArgs};
 use crate::error::{CliError, exit};
+use crate::input;
 use crate::output::{self, Isolate};
 
 /// Runs one of the commands.
@@ -50,10 +51,5 @@ fn parse(args: &FeedParseArgs, out: &mut impl Write) -> Result<ExitCode, CliErro
 /// A file whole, or standard input for `-`.
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     let failed = |source| CliError::Read { path: path.to_owned(), source };
-    if path != Path::new("-") {
-        return std::fs::read(path).map_err(failed);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    input::bytes_or_stdin(path, input::OF_DOCUMENT).map_err(failed)
 }

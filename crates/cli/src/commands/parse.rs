@@ -58,13 +58,13 @@ fn known_charset(label: &str) -> bool {
 
 /// Says why a document was rejected.
 pub(super) fn complain(rejected: &Rejected) {
-    output::message(&format!(
-        "{}: {}: {}\n  hint: {}",
+    let text = format!(
+        "{}: {}: {}",
         output::harmless(&rejected.document.key),
         rejected.reason.code(),
-        output::harmless(&rejected.detail),
-        rejected.reason.hint()
-    ));
+        output::harmless(&rejected.detail)
+    );
+    output::complaint(&text, rejected.reason.hint());
 }
 
 /// The document line by line with its sections in the margin, then what each record became. Scraped text stands in the last column, so

@@ -1,7 +1,7 @@
 //! `barid explain --record`: why a record is a copy or a revision, with the word diff against what it was compared with.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::store;
 use crate::config::{Config, Loaded};
 use crate::error::CliError;
+use crate::input;
 use crate::output::Isolate;
 
 /// Words shown of a stretch that both texts share, at each end.
@@ -104,16 +105,16 @@ fn find_in_file(path: &Path, name: &str, found: &mut Vec<Record>) -> Result<(), 
     };
     // The id stands near the start of its own line; other lines may name it as a parent or an original.
     let own = format!("\"record_id\":\"{name}\"");
-    for line in BufReader::new(reader).lines() {
-        let line = line.map_err(failed)?;
-        if line.contains(&own) {
-            let record = Record::from_json(line.as_bytes())?;
+    let own = own.as_bytes();
+    input::each_line(BufReader::new(reader), input::OF_RECORD, failed, &mut |line| {
+        if line.windows(own.len()).any(|part| part == own) {
+            let record = Record::from_json(line)?;
             if record.record_id.to_string() == name {
                 found.push(record);
             }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn print(
