@@ -26,7 +26,11 @@ pub use api::{
     Unit, Worker, WorkerSpec,
 };
 pub use control::{Control, Wish};
-pub use embedded::{Codec, Embedded, EmbeddedConfig, EmbeddedReader, FAILPOINTS, Required, Retention};
+pub use embedded::{
+    Backup, Codec, Embedded, EmbeddedConfig, EmbeddedReader, Extra, FAILPOINTS, Inventory, Required,
+    Restored, Retention, SegmentStatus, TopicInventory, TopicVerified, Verified, backup, inventory, restore,
+    verify,
+};
 pub use error::LogError;
 pub use failpoint::hit as failpoint;
 pub use kafka::{

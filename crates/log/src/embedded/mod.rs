@@ -12,13 +12,16 @@
 //! cut away at the next start.
 
 mod append;
+mod backup;
 mod block;
 mod checkpoint;
 mod commit;
 mod config;
 mod cursor;
 mod disk;
+mod inspect;
 mod journal;
+mod links;
 mod maintain;
 mod metrics;
 pub(crate) mod overlay;
@@ -29,6 +32,7 @@ mod retain;
 mod shared;
 pub(crate) mod state;
 mod topic;
+mod verify;
 mod wire;
 mod worker;
 
@@ -40,8 +44,11 @@ use std::thread::{self, JoinHandle};
 use barid_record::Topic;
 use prometheus::Registry;
 
+pub use backup::{Backup, Extra, Restored, backup, restore};
 pub use config::{Codec, EmbeddedConfig, Required, Retention};
+pub use inspect::{Inventory, SegmentStatus, TopicInventory, inventory};
 pub use reader::EmbeddedReader;
+pub use verify::{TopicVerified, Verified, verify};
 
 use crate::api::{Limit, Log, LogStatus, Message, Worker, WorkerSpec};
 use crate::{LogError, folder_lock};

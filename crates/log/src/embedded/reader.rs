@@ -9,6 +9,7 @@ use barid_record::Topic;
 use super::cursor::{Cursor, Room};
 use super::recovery::{self, Layout, Replay};
 use super::shared::{group_lags, topic_statuses};
+use super::topic::Topics;
 use super::worker::check_partition;
 use crate::LogError;
 use crate::api::{Limit, Log, LogStatus, Message, Worker, WorkerSpec};
@@ -43,6 +44,21 @@ impl EmbeddedReader {
             }
             tries += 1;
         }
+    }
+
+    /// Its topics.
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.replay.topics
+    }
+
+    /// The number of the last commit in the picture.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.replay.tail.last_seq()
+    }
+
+    /// The offset that a group wants next of a topic; none before its first commit.
+    pub fn position(&self, group: &str, topic: Topic) -> Option<u64> {
+        self.replay.positions.get(group, topic)
     }
 }
 

@@ -69,6 +69,13 @@ pub(crate) struct Tail {
     next_seq: u64,
 }
 
+impl Tail {
+    /// The number of the last frame.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.next_seq.saturating_sub(1)
+    }
+}
+
 /// Opens everything in `config.dir`, creating what a new log needs.
 pub(crate) fn recover(config: &EmbeddedConfig) -> Result<Recovered, LogError> {
     let layout = Layout::new(&config.dir);

@@ -90,6 +90,24 @@ impl StateStore {
         Ok(())
     }
 
+    /// Reads every entry, and so every block of every table with its checksum. How many there are.
+    pub(crate) fn count(&self) -> Result<u64, LogError> {
+        let damaged = || LogError::StateDamaged {
+            operation: "read",
+            dir: self.dir.clone(),
+            what: "its tables do not hold what they should".to_owned(),
+        };
+        let read = || {
+            let mut count = 0;
+            for item in self.tree.iter(NEWEST, None) {
+                let (key, _) = item.into_inner().map_err(|error| state_error("read", &self.dir, error))?;
+                count += u64::from(&*key != APPLIED);
+            }
+            Ok(count)
+        };
+        catch_unwind(AssertUnwindSafe(read)).map_err(|_| damaged())?
+    }
+
     /// Bytes of changes in memory, not counting those being written out.
     pub(crate) fn buffered_bytes(&self) -> u64 {
         self.tree.active_memtable().size()
