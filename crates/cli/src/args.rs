@@ -1,5 +1,6 @@
 //! The command line as typed. Nothing is read or checked here.
 
+mod day_two;
 mod feed;
 mod feeds;
 mod roles;
@@ -15,6 +16,7 @@ use crate::config::LogFormat;
 use crate::error::exit;
 use crate::output;
 
+pub(crate) use day_two::{BackupArgs, LogCommand, RecordsCommand, RestoreArgs};
 pub(crate) use feed::{FeedCommand, FeedLintArgs, FeedParseArgs};
 pub(crate) use feeds::FeedsCommand;
 pub(crate) use roles::{RoleArgs, Topics, TopicsArgs};
@@ -152,6 +154,29 @@ Examples:
     /// Look at what could not be processed, and try it again
     #[command(subcommand, disable_help_subcommand = true)]
     Rejected(Rejected),
+    /// The log on disk: what it holds, and whether it is whole
+    #[command(subcommand, disable_help_subcommand = true)]
+    Log(LogCommand),
+    /// The record files: list them, remove old ones, write missing ones again
+    #[command(subcommand, disable_help_subcommand = true)]
+    Records(RecordsCommand),
+    /// Copy the log to a folder, also while barid runs
+    #[command(after_help = "\
+Examples:
+  barid backup /mnt/backup/barid-2026-05-01
+  barid backup --records /mnt/backup/all           # with the record files
+
+The copy is of one moment, read back and checked. The configuration is in it. The data folder and
+the copy may be on different disks; links are made in the data folder meanwhile.")]
+    Backup(BackupArgs),
+    /// Put a back-up in the place of the data folder
+    #[command(after_help = "\
+Examples:
+  barid restore /mnt/backup/barid-2026-05-01       # after: mv barid-data barid-data.old
+
+The data folder must hold no log. Documents that came after the back-up are read again by the next
+run, as long as their files and feeds still have them.")]
+    Restore(RestoreArgs),
     /// Check a configuration without running it
     #[command(after_help = "\
 Examples:
@@ -339,6 +364,7 @@ impl Command {
         match self {
             Self::Parse(_) | Self::Explain(_) | Self::CheckConfig(_) => true,
             Self::Feed(command) => command.is_check(),
+            Self::Log(command) => command.is_check(),
             Self::Run(_)
             | Self::Watch(_)
             | Self::Stage(_)
@@ -346,6 +372,9 @@ impl Command {
             | Self::Web(_)
             | Self::Topics(_)
             | Self::Rejected(_)
+            | Self::Records(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Config(_)
             | Self::Init { .. }
             | Self::Completions { .. }

@@ -1,5 +1,6 @@
 //! One module per command; each gets its arguments and answers with an exit code.
 
+mod backup;
 mod check_config;
 mod config_show;
 mod document;
@@ -8,8 +9,10 @@ mod feed;
 mod feeds;
 mod generate;
 mod init;
+mod log;
 mod parse;
 mod record;
+mod records;
 mod rejected;
 mod store;
 mod topics;
@@ -41,6 +44,10 @@ pub(crate) fn dispatch(args: &Args) -> Result<ExitCode, CliError> {
         Command::Feed(command) => feed::run(command, &mut out)?,
         Command::Explain(explain) => explain::run(explain, &mut out)?,
         Command::Rejected(command) => rejected::run(command, &mut out)?,
+        Command::Log(command) => log::run(command, &mut out)?,
+        Command::Records(command) => records::run(command, &mut out)?,
+        Command::Backup(args) => backup::run(args, &mut out)?,
+        Command::Restore(args) => backup::restore(args, &mut out)?,
         Command::CheckConfig(check) => check_config::run(check, &mut out)?,
         Command::Config(ConfigCommand::Schema) => {
             config_show::schema(&mut out)?;

@@ -111,6 +111,12 @@ pub(crate) struct JsonlConfig {
     pub(crate) rotate_seconds: u64,
     /// `None` writes plain `.jsonl`.
     pub(crate) zstd_level: Option<i32>,
+    /// Whether each day has a folder.
+    pub(crate) layout: barid_sink::Layout,
+    /// Older files go; `None` keeps them.
+    pub(crate) keep_days: Option<u64>,
+    /// The oldest files go beyond this; `None` keeps them.
+    pub(crate) keep_bytes: Option<u64>,
 }
 
 /// `[web]`.

@@ -8,7 +8,7 @@ use barid_log::{
     Codec, Control, EmbeddedConfig, KafkaConfig, Required, Retention, StateTopic, Table, TopicPlan,
 };
 use barid_record::Topic;
-use barid_sink::JsonlConfig;
+use barid_sink::{JsonlConfig, Keep};
 use barid_stage::StageConfig;
 use barid_watcher::feeds::FeedsConfig;
 use barid_watcher::feeds::address::Allowed;
@@ -163,8 +163,20 @@ pub(crate) fn sink(config: &Config) -> JsonlConfig {
         rotate_bytes: if cfg!(feature = "failpoints") { 400 << 10 } else { config.jsonl.rotate_bytes },
         rotate_after: Duration::from_secs(config.jsonl.rotate_seconds),
         zstd_level: config.jsonl.zstd_level,
+        layout: config.jsonl.layout,
+        keep: keep(config),
         ..JsonlConfig::default()
     }
+}
+
+/// Which record files are kept.
+pub(crate) fn keep(config: &Config) -> Keep {
+    Keep { age: config.jsonl.keep_days.and_then(days), bytes: config.jsonl.keep_bytes }
+}
+
+/// So many days; 0 is for ever.
+pub(crate) fn days(days: u64) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_secs(days.saturating_mul(86_400)))
 }
 
 pub(crate) fn watcher(config: &Config) -> barid_watcher::Config {

@@ -14,7 +14,7 @@ use std::process::Command;
 use support::{code, run, stderr, stdout};
 
 /// Every page of help, by the words before `--help`.
-const PAGES: [&[&str]; 32] = [
+const PAGES: [&[&str]; 41] = [
     &[],
     &["run"],
     &["watch"],
@@ -38,6 +38,15 @@ const PAGES: [&[&str]; 32] = [
     &["rejected", "list"],
     &["rejected", "show"],
     &["rejected", "retry"],
+    &["log"],
+    &["log", "list"],
+    &["log", "verify"],
+    &["records"],
+    &["records", "list"],
+    &["records", "prune"],
+    &["records", "rewrite"],
+    &["backup"],
+    &["restore"],
     &["check-config"],
     &["config"],
     &["config", "show"],

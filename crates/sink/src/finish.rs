@@ -50,15 +50,22 @@ pub(crate) fn finisher(
     }
 }
 
-fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<Finished, SinkError> {
+pub(crate) fn finish(dir: &Path, patience: &Patience, job: Written) -> Result<Finished, SinkError> {
     let Written { file, temporary, finished, records, bytes } = job;
     patience.wait_for_space(|| file.sync_all()).map_err(SinkError::io("making durable", &temporary.path))?;
+    let folder = finished.path.parent().unwrap_or(dir);
+    if !folder.is_dir() {
+        patience
+            .wait_for_space(|| std::fs::create_dir_all(folder))
+            .map_err(SinkError::io("making the folder", folder))?;
+        sync_dir(dir).map_err(SinkError::io("making durable the folder", dir))?;
+    }
     failpoint("sink.rename.before");
     patience
         .wait_for_space(|| std::fs::rename(&temporary.path, &finished.path))
         .map_err(SinkError::io("renaming into place", &finished.path))?;
     failpoint("sink.rename.after");
-    sync_dir(dir).map_err(SinkError::io("making durable the folder", dir))?;
+    sync_dir(folder).map_err(SinkError::io("making durable the folder", folder))?;
     Ok(Finished { file: finished, records, bytes })
 }
 

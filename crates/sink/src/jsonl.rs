@@ -12,9 +12,11 @@ use barid_record::Topic;
 
 use crate::finish::{Finished, Written, finisher};
 use crate::lock::Locks;
+use crate::name::Layout;
 use crate::open::OpenFile;
 use crate::partitions::Partition;
 use crate::patient::Patience;
+use crate::retain::{Keep, Retainer};
 use crate::{Metrics, SinkError};
 
 /// The consumer group of this sink.
@@ -47,6 +49,10 @@ pub struct JsonlConfig {
     pub rotate_after: Duration,
     /// zstd level of `.jsonl.zst` files; `None` writes plain `.jsonl`.
     pub zstd_level: Option<i32>,
+    /// Whether each day has a folder.
+    pub layout: Layout,
+    /// Which files are kept.
+    pub keep: Keep,
     /// How long a full disk is waited for before the sink fails. `None` waits as long as it takes.
     pub space_patience: Option<Duration>,
 }
@@ -56,8 +62,10 @@ impl Default for JsonlConfig {
         Self {
             dir: PathBuf::from("barid-data/records"),
             rotate_bytes: 64 << 20,
-            rotate_after: Duration::from_secs(5),
+            rotate_after: Duration::from_secs(60),
             zstd_level: None,
+            layout: Layout::Flat,
+            keep: Keep::default(),
             space_patience: None,
         }
     }
@@ -132,6 +140,7 @@ pub(crate) fn run_with(
             in_flight: 0,
             finished: BTreeMap::new(),
             acknowledged: VecDeque::new(),
+            retainer: Retainer::default(),
             summary: Summary::default(),
         };
         let ended = sink.run(control);
@@ -153,6 +162,8 @@ pub(crate) struct Sink<'a> {
     pub(crate) finished: BTreeMap<u32, u64>,
     /// What the log was told and is not known to be durable.
     pub(crate) acknowledged: VecDeque<(Ticket, BTreeMap<u32, u64>)>,
+    /// Removes old files.
+    pub(crate) retainer: Retainer,
     summary: Summary,
 }
 
@@ -194,6 +205,9 @@ impl Sink<'_> {
             self.receive_tending()?;
         }
         self.acknowledge()?;
+        self.note_durable(self.worker.durable());
+        let Around { config, metrics, .. } = &self.around;
+        self.retainer.run_if_due(&config.dir, config.keep, metrics);
         if ending && let Some((ticket, _)) = self.acknowledged.back() {
             self.worker.wait(*ticket)?;
         }
@@ -308,8 +322,19 @@ impl Sink<'_> {
         let ticket = self.worker.submit(Unit { consumed, ..Unit::default() })?;
         self.acknowledged.push_back((ticket, std::mem::take(&mut self.finished)));
         let durable = self.worker.durable();
-        while self.acknowledged.pop_front_if(|(ticket, _)| Some(*ticket) <= durable).is_some() {}
+        self.note_durable(durable);
         Ok(())
+    }
+
+    /// Files below what is durably acknowledged may go one day.
+    fn note_durable(&mut self, durable: Option<Ticket>) {
+        while let Some((_, positions)) =
+            self.acknowledged.pop_front_if(|(ticket, _)| Some(*ticket) <= durable)
+        {
+            for (partition, next) in positions {
+                self.retainer.note(partition, next);
+            }
+        }
     }
 
     /// Starts again where the log does: what is finished stays, what is open goes. Each partition that stays ours is recovered as after a

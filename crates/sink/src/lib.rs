@@ -20,10 +20,14 @@ mod name;
 mod open;
 mod partitions;
 mod patient;
+mod retain;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 
 pub use error::SinkError;
 pub use jsonl::{FAILPOINTS, GROUP, JsonlConfig, Summary, run, spec};
 pub use metrics::Metrics;
-pub use name::RecordFile;
+pub use name::{Layout, RecordFile};
+pub use retain::{Keep, Pruned, prune};
+pub use rewrite::{Gap, Rewritten, gaps, rewrite};

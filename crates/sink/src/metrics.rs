@@ -11,6 +11,8 @@ pub struct Metrics {
     pub(crate) bytes: IntCounter,
     pub(crate) files: IntCounter,
     pub(crate) adopted_files: IntCounter,
+    pub(crate) removed_files: IntCounter,
+    pub(crate) removed_bytes: IntCounter,
     pub(crate) rewinds: IntCounter,
     pub(crate) waiting_partitions: IntGauge,
     pub(crate) finish_seconds: Histogram,
@@ -46,6 +48,14 @@ impl Metrics {
             adopted_files: counter(
                 "barid_sink_adopted_files_total",
                 "Output files found finished and not acknowledged, after a crash or a rewind.",
+            )?,
+            removed_files: counter(
+                "barid_sink_removed_files_total",
+                "Output files the sink removed because they were older or more than is kept.",
+            )?,
+            removed_bytes: counter(
+                "barid_sink_removed_bytes_total",
+                "Bytes of the output files the sink removed because they were older or more than is kept.",
             )?,
             rewinds: counter(
                 "barid_sink_rewinds_total",

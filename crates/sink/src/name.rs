@@ -2,6 +2,46 @@
 
 use std::path::{Path, PathBuf};
 
+/// How the folder of a sink is laid out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// All files in the folder itself.
+    #[default]
+    Flat,
+    /// A folder for each day (UTC), by the time of a file's first record, such as `2026-05-01`.
+    ByDate,
+}
+
+impl Layout {
+    /// The folder of a file whose first record has this time, in milliseconds since the Unix epoch.
+    pub(crate) fn folder(self, dir: &Path, first_ms: i64) -> PathBuf {
+        match self {
+            Self::Flat => dir.to_owned(),
+            Self::ByDate => dir.join(day(first_ms)),
+        }
+    }
+
+    /// Whether records of these times may be in one file.
+    pub(crate) fn is_together(self, first_ms: i64, other_ms: i64) -> bool {
+        match self {
+            Self::Flat => true,
+            Self::ByDate => day(first_ms) == day(other_ms),
+        }
+    }
+}
+
+fn day(epoch_ms: i64) -> String {
+    barid_record::rfc3339(epoch_ms).chars().take(10).collect()
+}
+
+/// Whether this is a folder of a day.
+fn is_day(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_digit =
+        |at: usize, byte: u8| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    name.len() == 10 && name.bytes().enumerate().all(|(at, byte)| is_digit(at, byte)) && path.is_dir()
+}
+
 /// Ending of a file that is still being written.
 const TEMPORARY: &str = ".tmp";
 
@@ -44,7 +84,7 @@ impl RecordFile {
         })
     }
 
-    /// Every finished file in `dir`, by partition and place, and every temporary one.
+    /// Every finished file in `dir` and its folders of days, by partition and place, and every temporary one.
     pub fn list(dir: &Path) -> std::io::Result<(Vec<Self>, Vec<PathBuf>)> {
         let (mut finished, mut temporary) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(dir)? {
@@ -53,6 +93,15 @@ impl RecordFile {
                 finished.push(file);
             } else if temporary_partition(&path).is_some() {
                 temporary.push(path);
+            } else if is_day(&path) {
+                let inside = match std::fs::read_dir(&path) {
+                    // Its last file went, and it with it.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    inside => inside?,
+                };
+                for entry in inside {
+                    finished.extend(Self::parse(&entry?.path()));
+                }
             }
         }
         finished.sort();
@@ -69,6 +118,11 @@ fn number<N: std::str::FromStr>(text: &str, digits: std::ops::RangeInclusive<usi
 /// The name of the file being written, from that place on. Hidden, so that readers' globs pass it over.
 pub(crate) fn temporary(dir: &Path, partition: u32, from: u64) -> PathBuf {
     dir.join(format!(".records-{partition}-{from:020}{TEMPORARY}"))
+}
+
+/// The same for a file that is written again. A sink that starts meanwhile leaves it alone.
+pub(crate) fn rewritten(dir: &Path, partition: u32, from: u64) -> PathBuf {
+    dir.join(format!(".rewrite-{partition}-{from:020}{TEMPORARY}"))
 }
 
 /// The partition that a temporary file is of; `None` for every other name.
@@ -110,6 +164,25 @@ mod tests {
         for stranger in [".records-0-x.jsonl", ".records-0.tmp", ".other-0-1.tmp"] {
             assert_eq!(temporary_partition(Path::new(stranger)), None, "{stranger}");
         }
+    }
+
+    #[test]
+    fn files_of_days_are_listed_with_the_others() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let folder = Layout::ByDate.folder(dir.path(), 1_777_593_600_000);
+        assert_eq!(folder, dir.path().join("2026-05-01"));
+        assert!(Layout::ByDate.is_together(1_777_593_600_000, 1_777_679_999_999));
+        assert!(!Layout::ByDate.is_together(1_777_593_600_000, 1_777_680_000_000));
+        for folder in [&folder, &dir.path().join("2026-05"), &dir.path().join("notes-2026")] {
+            std::fs::create_dir(folder).expect("made");
+        }
+        let dated = RecordFile::new(&folder, 0, 0, 4, false);
+        let flat = RecordFile::new(dir.path(), 0, 5, 9, false);
+        let elsewhere = RecordFile::new(&dir.path().join("notes-2026"), 0, 10, 11, false);
+        for file in [&dated, &flat, &elsewhere] {
+            std::fs::write(&file.path, "").expect("written");
+        }
+        assert_eq!(RecordFile::list(dir.path()).expect("listed").0, [dated, flat]);
     }
 
     #[test]

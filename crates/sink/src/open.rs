@@ -36,6 +36,8 @@ pub(crate) struct OpenFile {
     last: u64,
     records: u64,
     bytes: u64,
+    /// The time of its first record.
+    first_ms: Option<i64>,
     opened: Instant,
 }
 
@@ -72,7 +74,17 @@ impl OpenFile {
         partition: u32,
         from: u64,
     ) -> Result<Self, SinkError> {
-        let path = name::temporary(&config.dir, partition, from);
+        Self::create_at(name::temporary(&config.dir, partition, from), config, patience, partition, from)
+    }
+
+    /// The same with another name until it is finished.
+    pub(crate) fn create_at(
+        path: PathBuf,
+        config: &JsonlConfig,
+        patience: &Patience,
+        partition: u32,
+        from: u64,
+    ) -> Result<Self, SinkError> {
         let opened = |path: &Path| -> io::Result<Encoder> {
             let create = || OpenOptions::new().write(true).create(true).truncate(true).open(path);
             let file = PatientFile { file: patience.wait_for_space(create)?, patience: patience.clone() };
@@ -94,6 +106,7 @@ impl OpenFile {
                 last: from,
                 records: 0,
                 bytes: 0,
+                first_ms: None,
                 opened: Instant::now(),
             }),
             Err(source) => Err(SinkError::Io { operation: "creating", path, source }),
@@ -108,6 +121,7 @@ impl OpenFile {
             source,
         })?;
         self.last = message.offset;
+        self.first_ms.get_or_insert(message.timestamp_ms);
         self.records += 1;
         self.bytes += message.value.len() as u64 + 1;
         Ok(())
@@ -118,6 +132,11 @@ impl OpenFile {
         self.bytes
     }
 
+    /// The time of its first record.
+    pub(crate) fn first_ms(&self) -> Option<i64> {
+        self.first_ms
+    }
+
     /// How long ago its first record came.
     pub(crate) fn age(&self) -> Duration {
         self.opened.elapsed()
@@ -125,11 +144,11 @@ impl OpenFile {
 
     /// Writes out what is still in memory.
     pub(crate) fn close(self, config: &JsonlConfig) -> Result<Written, SinkError> {
-        let Self { writer, temporary, partition, from, last, records, bytes, opened: _ } = self;
+        let Self { writer, temporary, partition, from, last, records, bytes, first_ms, opened: _ } = self;
+        let folder = config.layout.folder(&config.dir, first_ms.unwrap_or_default());
         match writer.into_file() {
             Ok(file) => {
-                let finished =
-                    RecordFile::new(&config.dir, partition, from, last, config.zstd_level.is_some());
+                let finished = RecordFile::new(&folder, partition, from, last, config.zstd_level.is_some());
                 Ok(Written { file, temporary, finished, records, bytes })
             }
             Err(source) => Err(SinkError::Io { operation: "writing", path: temporary.path.clone(), source }),

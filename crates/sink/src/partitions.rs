@@ -85,6 +85,7 @@ impl Sink<'_> {
             }
             self.finished.remove(number);
             self.acknowledged.iter_mut().for_each(|(_, positions)| positions.retain(|it, _| it != number));
+            self.retainer.forget(*number);
             self.locks.release(*number);
         }
         tracing::info!(partitions = ?taken, "partitions went to another sink");
@@ -129,6 +130,7 @@ impl Sink<'_> {
         for &number in locked {
             let acknowledged = self.worker.position(Topic::Records, number);
             let (mut next, mut log_end) = (acknowledged, None);
+            self.retainer.note(number, acknowledged);
             for file in finished.iter().filter(|it| it.partition == number && it.last >= acknowledged) {
                 let log_end = match log_end {
                     Some(end) => end,
@@ -143,6 +145,9 @@ impl Sink<'_> {
                 }
                 tracing::info!(file = %file.path.display(), "adopting a file that is finished and not acknowledged");
                 self.around.metrics.adopted_files.inc();
+                // Its name may not be durable yet.
+                let folder = file.path.parent().unwrap_or(dir);
+                sync_dir(folder).map_err(SinkError::io("making durable the folder", folder))?;
                 next = file.last + 1;
             }
             if next > acknowledged {

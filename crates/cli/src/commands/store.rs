@@ -74,8 +74,22 @@ fn kafka(config: &Config, brokers: &str) -> Result<Kafka, CliError> {
     Ok(Kafka::open(KafkaConfig { static_membership: false, ..config }, &Registry::new())?)
 }
 
-/// No command but `run` makes a log.
-fn existing(dir: &Path) -> Result<&Path, CliError> {
+/// The folder of the embedded log.
+pub(super) fn embedded(config: &Config) -> Result<&Path, CliError> {
+    if config.kafka.brokers.is_some() { Err(on_kafka()) } else { existing(&config.data_dir) }
+}
+
+/// For commands about files that Kafka has.
+pub(super) fn on_kafka() -> CliError {
+    CliError::Argument {
+        object: "kafka.brokers",
+        value: "set".to_owned(),
+        expected: "for this command: it is about the log in data_dir; on Kafka there are `barid topics list` and the brokers' own tools".to_owned(),
+    }
+}
+
+/// No command but `run` and `restore` makes a log.
+pub(super) fn existing(dir: &Path) -> Result<&Path, CliError> {
     if dir.join("commits").is_dir() { Ok(dir) } else { Err(CliError::NoLog { dir: dir.to_owned() }) }
 }
 

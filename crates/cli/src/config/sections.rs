@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 
+use barid_sink::Layout;
 use toml::de::DeTable;
 
 use super::declared::Declared;
@@ -122,12 +123,24 @@ fn jsonl(reader: &mut Reader<'_>, root: &mut Section<'_>, data_dir: &str) -> Jso
         reader.refuse("E0105", "sink.jsonl.dir", "must not be empty".into(), None);
     }
     let rotate_bytes = reader.integer(&mut section, "rotate_bytes", 64 << 20, 4096..=1 << 40);
-    let rotate_seconds = reader.integer(&mut section, "rotate_seconds", 5, 1..=86_400);
+    let rotate_seconds = reader.integer(&mut section, "rotate_seconds", 60, 1..=86_400);
     let level = reader.integer(&mut section, "zstd_level", 0, 0..=19);
+    let layout = reader.choice(&mut section, "layout", &[("flat", Layout::Flat), ("date", Layout::ByDate)]);
+    let keep_days = reader.integer(&mut section, "keep_days", 0, 0..=36_500);
+    let keep_bytes = reader.integer(&mut section, "keep_bytes", 0, 0..=MAX);
     reader.end(&section);
     reader.end(&sink);
+    let wanted = |number: u64| (number > 0).then_some(number);
     let zstd_level = i32::try_from(level).ok().filter(|&level| level > 0);
-    JsonlConfig { dir: dir.into(), rotate_bytes, rotate_seconds, zstd_level }
+    JsonlConfig {
+        dir: dir.into(),
+        rotate_bytes,
+        rotate_seconds,
+        zstd_level,
+        layout,
+        keep_days: wanted(keep_days),
+        keep_bytes: wanted(keep_bytes),
+    }
 }
 
 fn web(reader: &mut Reader<'_>, root: &mut Section<'_>) -> WebConfig {
